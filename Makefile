@@ -1,0 +1,13 @@
+# The two commands of this repository. Both need Go (the version in go.mod) and
+# npm; `make test` installs the rest where it can, and names it where it cannot.
+
+.PHONY: run test
+
+# The whole product on http://localhost:3000; PORT changes the port.
+# The embedded database needs no C compiler with this tag.
+run:
+	@cd dev && CGO_ENABLED=0 go run -tags gms_pure_go ./run
+
+# Every test, on the embedded database, MariaDB, the built artifact and Chromium.
+test:
+	@sh dev/test.sh

@@ -1,0 +1,69 @@
+// Package posts holds the API's functions, one to a file, as Vercel deploys
+// them: each verifies the Clerk session, takes the pooled connection and runs
+// one statement.
+package posts
+
+import (
+	"net/http"
+
+	"warble/lib/answer"
+	"warble/lib/author"
+	"warble/lib/database"
+	"warble/lib/post"
+	"warble/lib/session"
+)
+
+// Both read one row more than the page has, which tells whether there is a next
+// one. This form of the comparison, and not (created_at, id) < (?, ?), is what
+// MySQL answers from the index alone, however deep the page.
+const (
+	feedSQL = `
+SELECT id, user_id, content, created_at, updated_at
+FROM posts
+WHERE created_at <= ? AND (created_at < ? OR id < ?)
+ORDER BY created_at DESC, id DESC
+LIMIT ?`
+
+	authorSQL = `
+SELECT id, user_id, content, created_at, updated_at
+FROM posts
+WHERE user_id = ? AND created_at <= ? AND (created_at < ? OR id < ?)
+ORDER BY created_at DESC, id DESC
+LIMIT ?`
+)
+
+// List answers GET /api/posts: the most recent posts, newest first, for anyone.
+// A session that is presented must be good.
+func List(w http.ResponseWriter, r *http.Request) {
+	answer.Serve(w, r, http.MethodGet, answer.Posts, func(r *answer.Request) (*answer.Answer, error) {
+		userID, err := session.Optional(r.Request)
+		if err != nil {
+			return nil, err
+		}
+		page, err := post.ParsePage(r.URL.RawQuery)
+		if err != nil {
+			return nil, err
+		}
+		db, err := database.Pool()
+		if err != nil {
+			return nil, err
+		}
+
+		query, args := feedSQL, []any{page.Before.CreatedAt.Time, page.Before.CreatedAt.Time, page.Before.ID, page.Limit + 1}
+		if page.UserID != "" {
+			query, args = authorSQL, append([]any{page.UserID}, args...)
+		}
+		rows := []post.Post{}
+		if err := db.SelectContext(r.Context(), &rows, query, args...); err != nil {
+			return nil, database.Problem(err)
+		}
+
+		posts, next := page.Cut(rows)
+		author.Fill(r.Context(), posts)
+		body := struct {
+			Posts []post.Post `json:"posts"`
+			Next  string      `json:"next,omitempty"`
+		}{posts, next}
+		return &answer.Answer{Status: http.StatusOK, Body: body, Public: userID == ""}, nil
+	})
+}

@@ -1,0 +1,59 @@
+package posts
+
+import (
+	"fmt"
+	"net/http"
+
+	"warble/lib/answer"
+	"warble/lib/database"
+	"warble/lib/post"
+	"warble/lib/problem"
+	"warble/lib/session"
+)
+
+// That the row is the caller's own is part of the statement: there is no moment
+// between asking and changing.
+const updateSQL = `
+UPDATE posts
+SET content = ?, updated_at = ?
+WHERE id = ? AND user_id = ?`
+
+// Update answers PATCH /api/posts/{id}: changes the content of a post of the
+// signed-in user's own. Somebody else's is not found.
+func Update(w http.ResponseWriter, r *http.Request) {
+	answer.Serve(w, r, http.MethodPatch, answer.Post, func(r *answer.Request) (*answer.Answer, error) {
+		userID, err := session.Required(r.Request)
+		if err != nil {
+			return nil, err
+		}
+		content, err := post.ReadContent(r.Request)
+		if err != nil {
+			return nil, err
+		}
+		db, err := database.Pool()
+		if err != nil {
+			return nil, err
+		}
+
+		now := post.Now()
+		result, err := db.ExecContext(r.Context(), updateSQL, content, now.Time, r.ID, userID)
+		if err != nil {
+			return nil, database.Problem(err)
+		}
+		found, err := result.RowsAffected()
+		if err != nil {
+			return nil, fmt.Errorf("count the updated rows: %w", err)
+		}
+		if found == 0 {
+			return nil, problem.NotFound()
+		}
+
+		body := struct {
+			ID        int64     `json:"id"`
+			UserID    string    `json:"userId"`
+			Content   string    `json:"content"`
+			UpdatedAt post.Time `json:"updatedAt"`
+		}{r.ID, userID, content, now}
+		return &answer.Answer{Status: http.StatusOK, Body: body}, nil
+	})
+}

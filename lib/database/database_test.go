@@ -1,0 +1,139 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"warble/lib/problem"
+)
+
+func TestDatabaseURLIsReadInBothSpellings(t *testing.T) {
+	for _, test := range []struct {
+		name, value                    string
+		user, password, addr, database string
+		tls                            bool
+	}{
+		{"PlanetScale's dashboard", "mysql://abc123:pscale_pw_xyz@aws.connect.psdb.cloud/warble?sslaccept=strict",
+			"abc123", "pscale_pw_xyz", "aws.connect.psdb.cloud:3306", "warble", true},
+		{"PlanetScale for Node", `mysql://abc123:pscale_pw_xyz@aws.connect.psdb.cloud/warble?ssl={"rejectUnauthorized":true}`,
+			"abc123", "pscale_pw_xyz", "aws.connect.psdb.cloud:3306", "warble", true},
+		{"a branch by its port", "mysql://u:p@aws.connect.psdb.cloud:3306/warble%7Cpr-1", "u", "p", "aws.connect.psdb.cloud:3306", "warble|pr-1", true},
+		{"Prisma with its own settings", "mysql://u:p@db.example:3307/warble?connection_limit=1&connect_timeout=300&socket=/x",
+			"u", "p", "db.example:3307", "warble", true},
+		{"TLS cannot be turned off", "mysql://u:p@db.example/warble?sslaccept=accept_invalid_certs&tls=false&ssl-mode=DISABLED",
+			"u", "p", "db.example:3306", "warble", true},
+		{"percent-encoded password", "mysql://u:p%40ss%2Fw%3Ard@db.example/warble", "u", "p@ss/w:rd", "db.example:3306", "warble", true},
+		{"scheme in capitals", "MySQL://u:p@db.example/warble", "u", "p", "db.example:3306", "warble", true},
+		{"IPv6", "mysql://u:p@[2001:db8::1]:3307/warble", "u", "p", "[2001:db8::1]:3307", "warble", true},
+		{"loopback", "mysql://root@127.0.0.1:3307/warble", "root", "", "127.0.0.1:3307", "warble", false},
+		{"loopback by name", "mysql://root@localhost/warble?sslaccept=strict", "root", "", "localhost:3306", "warble", false},
+		{"loopback IPv6", "mysql://root@[::1]/warble", "root", "", "[::1]:3306", "warble", false},
+		{"a name that starts with localhost", "mysql://u:p@localhost.evil.example/warble", "u", "p", "localhost.evil.example:3306", "warble", true},
+		{"the driver's DSN", "u:p@tcp(db.example:3307)/warble?tls=true", "u", "p", "db.example:3307", "warble", true},
+		{"DSN, TLS turned off", "u:p@tcp(db.example)/warble?tls=false&parseTime=false&loc=Local&multiStatements=true", "u", "p", "db.example:3306", "warble", true},
+		{"DSN, TLS not verified", "u:p@tcp(db.example)/warble?tls=skip-verify", "u", "p", "db.example:3306", "warble", true},
+		{"DSN with an odd password", "u:p@ss/w?rd@tcp(db.example)/warble", "u", "p@ss/w?rd", "db.example:3306", "warble", true},
+		{"DSN, socket", "root@unix(/run/mysqld/mysqld.sock)/warble", "root", "", "/run/mysqld/mysqld.sock", "warble", false},
+	} {
+		config, err := parse(test.value)
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		if config.User != test.user || config.Passwd != test.password || config.Addr != test.addr || config.DBName != test.database {
+			t.Errorf("%s: %s:%s@%s/%s; want %s:%s@%s/%s", test.name, config.User, config.Passwd, config.Addr, config.DBName,
+				test.user, test.password, test.addr, test.database)
+		}
+		if (config.TLSConfig == "true") != test.tls {
+			t.Errorf("%s: TLS %q; want it verified: %t", test.name, config.TLSConfig, test.tls)
+		}
+		// What is ours to say, whatever the string says.
+		if !config.ParseTime || config.Loc != time.UTC || !config.InterpolateParams || !config.ClientFoundRows ||
+			config.MultiStatements || config.Timeout == 0 || config.ReadTimeout == 0 || config.WriteTimeout == 0 ||
+			!config.CheckConnLiveness || config.AllowFallbackToPlaintext || config.AllowCleartextPasswords || len(config.Params) > 0 {
+			t.Errorf("%s: the string decides how the connection behaves: %+v", test.name, config)
+		}
+		if _, err := mysql.NewConnector(config); err != nil {
+			t.Errorf("%s: the driver refuses it: %v", test.name, err)
+		}
+	}
+}
+
+func TestWrongDatabaseURLIsNamedAndNotShown(t *testing.T) {
+	for _, value := range []string{
+		"", "hunter2", "mysql://", "mysql:///warble", "mysql://u:hunter2@db.example", "mysql://u:hunter2@db.example/",
+		"mysql://u:hunter2@db.example:port/warble", "mysql://u:hunter2%zz@db.example/warble", "mysql://db.example/warble",
+		"postgres://u:hunter2@db.example/warble", "u:hunter2@tcp(db.example/warble", "u:hunter2@db.example/warble",
+		"u:hunter2@tcp(db.example)/warble?tls=custom", "mysql://u:hunter2@db.example\n/warble",
+	} {
+		_, err := parse(value)
+		p, ok := errors.AsType[*problem.Problem](err)
+		if !ok || p.Status != 500 || !strings.Contains(p.Detail, "DATABASE_URL") {
+			t.Errorf("parse(%q): %v; want a problem that names DATABASE_URL", value, err)
+		} else if strings.Contains(p.Detail+p.Error(), "hunter2") {
+			t.Errorf("parse(%q): %q gives the password away", value, p.Detail)
+		}
+	}
+}
+
+func TestFailuresOfTheDatabaseAreTemporaryAndQuoteNothing(t *testing.T) {
+	for _, test := range []struct {
+		err    error
+		status int
+		log    string
+	}{
+		{sql.ErrNoRows, 404, "no such post"},
+		{context.DeadlineExceeded, 503, "longer than the request may"},
+		{mysql.ErrInvalidConn, 503, "invalid connection"},
+		{&net.OpError{Op: "dial", Err: errors.New("refused")}, 503, "refused"},
+		{&mysql.MySQLError{Number: 1040, Message: "secret text"}, 503, "1040"},
+		{&mysql.MySQLError{Number: 1105, Message: "Sql: \"insert … secret text\""}, 503, "1105"},
+		{&mysql.MySQLError{Number: 1213, Message: "secret text"}, 503, "1213"},
+		{&mysql.MySQLError{Number: 1045, Message: "Access denied for user 'secret text'@'10.0.0.1'"}, 503, "DATABASE_URL"},
+		{&mysql.MySQLError{Number: 1049, Message: "secret text"}, 503, "DATABASE_URL"},
+		{&mysql.MySQLError{Number: 1146, Message: "secret text"}, 503, "schema.sql"},
+	} {
+		p := problem.From(Problem(test.err))
+		if p.Status != test.status || !strings.Contains(p.Error(), test.log) {
+			t.Errorf("%v: %d, log %q; want %d and %q", test.err, p.Status, p.Error(), test.status, test.log)
+		}
+		if test.status == 503 && p.RetryAfter == 0 {
+			t.Errorf("%v: no Retry-After", test.err)
+		}
+		for _, leak := range []string{"secret", "10.0.0.1", "refused", "invalid connection"} {
+			if strings.Contains(p.Detail, leak) || leak == "secret" && strings.Contains(p.Error(), leak) {
+				t.Errorf("%v: detail %q, log %q quote %q", test.err, p.Detail, p.Error(), leak)
+			}
+		}
+	}
+	if !IsDuplicate(&mysql.MySQLError{Number: 1062}) || IsDuplicate(&mysql.MySQLError{Number: 1213}) || IsDuplicate(mysql.ErrInvalidConn) {
+		t.Error("IsDuplicate takes something other than 1062 for a duplicate key")
+	}
+}
+
+func FuzzDatabaseURLIsSafeOrRefused(f *testing.F) {
+	for _, seed := range []string{"mysql://u:p@db.example/warble?sslaccept=strict", "u:p@tcp(db.example:3307)/warble?tls=false", "root@unix(/x)/y",
+		"mysql://u@[::1]/w", "mysql://u:p@127.0.0.1.example/w", "u:p@tcp(127.0.0.1)/w", "u@custom(localhost:1)/w", "mysql://u@localhost:0/w", "u@tcp/w"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		config, err := parse(value)
+		if err != nil {
+			if _, ok := errors.AsType[*problem.Problem](err); !ok {
+				t.Fatalf("parse(%q): %v is no problem", value, err)
+			}
+			return
+		}
+		host, _, _ := net.SplitHostPort(config.Addr)
+		if config.TLSConfig != "true" && config.Net != "unix" && host != "localhost" && !net.ParseIP(host).IsLoopback() {
+			t.Fatalf("parse(%q): %s over %s without TLS", value, config.Addr, config.Net)
+		}
+	})
+}

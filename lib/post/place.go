@@ -1,0 +1,113 @@
+package post
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"warble/lib/problem"
+)
+
+// IDInPath returns the id in /api/posts/{id}. Its error is a 404: any other
+// path, and a number that no row can have, name no post.
+func IDInPath(path string) (int64, error) {
+	id, ok := parseNumber(strings.TrimPrefix(path, "/api/posts/"))
+	if !ok {
+		return 0, problem.NotFound()
+	}
+	return id, nil
+}
+
+// parseNumber takes 1 to 2^63-1 in its one decimal spelling.
+func parseNumber(s string) (int64, bool) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil && n > 0 && strconv.FormatInt(n, 10) == s
+}
+
+// Page is a stretch of the feed, newest first.
+type Page struct {
+	Limit  int    // posts, 1 to 100
+	UserID string // one author's posts only; "" for everybody's
+	Before Cursor // posts older than this
+}
+
+// Posts to a page. A hundred is also what one call to Clerk can name authors for.
+const (
+	defaultLimit = 20
+	maxLimit     = 100
+)
+
+// ParsePage reads limit, before and userId from a query string. Its error is a
+// 400 that says what to send.
+func ParsePage(rawQuery string) (Page, error) {
+	page := Page{Limit: defaultLimit, Before: newest}
+	bad := func(detail string) (Page, error) { return Page{}, problem.New(http.StatusBadRequest, detail) }
+	query, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return bad("The query string is malformed. Percent-encode its values.")
+	}
+	for _, name := range []string{"limit", "before", "userId"} {
+		if len(query[name]) > 1 {
+			return bad("Send " + name + " once.")
+		}
+	}
+	if query.Has("limit") {
+		limit, ok := parseNumber(query.Get("limit"))
+		if !ok || limit > maxLimit {
+			return bad(fmt.Sprintf("limit must be a number from 1 to %d.", maxLimit))
+		}
+		page.Limit = int(limit)
+	}
+	if query.Has("before") {
+		if page.Before, err = ParseCursor(query.Get("before")); err != nil {
+			return bad(`before must be the "next" of an earlier page, unchanged.`)
+		}
+	}
+	if query.Has("userId") {
+		page.UserID = query.Get("userId")
+		if !IsUserID(page.UserID) {
+			return bad(`userId must be a Clerk user's id, which starts with "user_".`)
+		}
+	}
+	return page, nil
+}
+
+// Cut takes the rows of a query for one more than Limit, and returns the page's
+// posts and the cursor of the next page: "" when there is none.
+func (p Page) Cut(rows []Post) (posts []Post, next string) {
+	if len(rows) <= p.Limit {
+		return rows, ""
+	}
+	last := rows[p.Limit-1]
+	return rows[:p.Limit], Cursor{last.CreatedAt, last.ID}.String()
+}
+
+// Cursor is a place in the feed: that of the last post of a page. Posts are
+// ordered by time and then id, so that it stays where it is however many come.
+type Cursor struct {
+	CreatedAt Time
+	ID        int64
+}
+
+// newest is a cursor before all posts: the last instant a DATETIME(3) has.
+var newest = Cursor{Time{time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC)}, math.MaxInt64}
+
+// String is the cursor as the API gives it: "<Unix milliseconds>-<id>".
+func (c Cursor) String() string {
+	return fmt.Sprintf("%d-%d", c.CreatedAt.UnixMilli(), c.ID)
+}
+
+// ParseCursor is the reverse of String, and takes nothing else.
+func ParseCursor(s string) (Cursor, error) {
+	left, right, _ := strings.Cut(s, "-")
+	milli, ok := parseNumber(left)
+	id, ok2 := parseNumber(right)
+	if !ok || !ok2 || milli > newest.CreatedAt.UnixMilli() {
+		return Cursor{}, fmt.Errorf("cursor %q is not <Unix milliseconds>-<id>", s)
+	}
+	return Cursor{Time{time.UnixMilli(milli).UTC()}, id}, nil
+}

@@ -1,0 +1,88 @@
+// Package post is what a post is: its fields, the rules of its content, its
+// place in the feed.
+package post
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"warble/lib/problem"
+)
+
+// Post is a row of the table posts, and its author as Clerk knows them.
+type Post struct {
+	ID        int64   `db:"id" json:"id"`
+	UserID    string  `db:"user_id" json:"userId"` // Clerk's, "user_…"
+	Content   string  `db:"content" json:"content"`
+	CreatedAt Time    `db:"created_at" json:"createdAt"`
+	UpdatedAt Time    `db:"updated_at" json:"updatedAt"`
+	Author    *Author `db:"-" json:"author,omitempty"` // nil when Clerk did not say
+}
+
+// Author is what everybody may see of a Clerk user.
+type Author struct {
+	ID       string `json:"id"`
+	Name     string `json:"name,omitempty"`
+	Username string `json:"username,omitempty"`
+	ImageURL string `json:"imageUrl,omitempty"`
+}
+
+// Time is an instant in UTC to the millisecond: what DATETIME(3) keeps and what
+// the API says, so that every answer about a post gives the same.
+type Time struct{ time.Time }
+
+// Now is the present, cut to the millisecond before it is sent: MySQL would
+// round what MariaDB cuts.
+func Now() Time { return Time{time.Now().UTC().Truncate(time.Millisecond)} }
+
+// MarshalJSON writes RFC 3339 with three decimals.
+func (t Time) MarshalJSON() ([]byte, error) {
+	return t.UTC().AppendFormat(nil, `"2006-01-02T15:04:05.000Z"`), nil
+}
+
+// Scan takes a column that the driver has parsed as a time.
+func (t *Time) Scan(column any) error {
+	parsed, ok := column.(time.Time)
+	if !ok {
+		return fmt.Errorf("column is a %T, not a time", column)
+	}
+	t.Time = parsed
+	return nil
+}
+
+// MaxLength is the longest content, in Unicode code points: the width of the
+// column, and what the page counts.
+const MaxLength = 200
+
+// CheckContent trims white space around content and checks the rest. Its error
+// is a 422.
+func CheckContent(content string) (string, error) {
+	unprocessable := func(detail string) (string, error) {
+		return "", problem.New(http.StatusUnprocessableEntity, detail)
+	}
+	if !utf8.ValidString(content) {
+		return unprocessable("The content is not valid Unicode. Send it as UTF-8.")
+	}
+	content = strings.TrimSpace(content)
+	if content == "" {
+		return unprocessable("The content is empty. Write at least one character.")
+	}
+	if n := utf8.RuneCountInString(content); n > MaxLength {
+		return unprocessable(fmt.Sprintf("The content has %d characters. Shorten it to %d.", n, MaxLength))
+	}
+	if strings.ContainsFunc(content, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) {
+		return unprocessable("The content has a control character. Only line feeds and tabs are allowed.")
+	}
+	return content, nil
+}
+
+// IsUserID tells whether id has the form of a Clerk user's: "user_" and more
+// printable ASCII, no longer than the column user_id.
+func IsUserID(id string) bool {
+	rest, ok := strings.CutPrefix(id, "user_")
+	return ok && rest != "" && len(id) <= 64 && !strings.ContainsFunc(rest, func(r rune) bool { return r <= ' ' || r > '~' })
+}

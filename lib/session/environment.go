@@ -1,0 +1,108 @@
+package session
+
+import (
+	"context"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/clerk/clerk-sdk-go/v2"
+	"github.com/clerk/clerk-sdk-go/v2/jwks"
+
+	"warble/lib/clerkapi"
+	"warble/lib/problem"
+)
+
+// fromEnvironment reads the Clerk instance that the functions belong to. Its
+// errors are problems that name the variable.
+func fromEnvironment() (*instance, error) {
+	issuer, err := issuer()
+	if err != nil {
+		return nil, err
+	}
+	origins, err := origins()
+	if err != nil {
+		return nil, err
+	}
+	i := &instance{issuer: issuer, origins: origins}
+	if text := os.Getenv("CLERK_JWT_KEY"); text != "" {
+		key, err := parseKey(text)
+		if err != nil {
+			return nil, err
+		}
+		i.key = func(context.Context, string) (*clerk.JSONWebKey, error) { return key, nil }
+		return i, nil
+	}
+	backend, err := clerkapi.Backend(fetchTimeout)
+	if err != nil {
+		return nil, err
+	}
+	i.key = (&keySet{client: &jwks.Client{Backend: backend}, now: time.Now}).keyOf
+	return i, nil
+}
+
+// issuer is the Frontend API's origin, which a publishable key encodes:
+// pk_test_ or pk_live_, then the host and "$" in base64.
+func issuer() (string, error) {
+	name, key := "CLERK_PUBLISHABLE_KEY", os.Getenv("CLERK_PUBLISHABLE_KEY")
+	if key == "" {
+		key = os.Getenv("NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY")
+	}
+	if key == "" {
+		return "", problem.Variable(name, "is missing: set it to the publishable key (pk_…) from Clerk's dashboard, API keys")
+	}
+	_, encoded, ok := strings.Cut(strings.TrimPrefix(key, "pk_"), "_")
+	decoded, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(encoded, "="))
+	host, ends := strings.CutSuffix(string(decoded), "$")
+	if !strings.HasPrefix(key, "pk_") || !ok || err != nil || !ends || host == "" || strings.ContainsAny(host, "/$ ") {
+		return "", problem.Variable(name, "is malformed: copy the publishable key (pk_…) again from Clerk's dashboard, API keys")
+	}
+	return "https://" + host, nil
+}
+
+// origins are the pages that are ours: the deployment's own addresses, as
+// Vercel's variables name them without a scheme, and those that we are told.
+func origins() (map[string]bool, error) {
+	ours := map[string]bool{}
+	for _, name := range []string{"VERCEL_URL", "VERCEL_BRANCH_URL", "VERCEL_PROJECT_PRODUCTION_URL"} {
+		if host := os.Getenv(name); host != "" {
+			ours["https://"+strings.ToLower(host)] = true
+		}
+	}
+	for party := range strings.SplitSeq(os.Getenv("CLERK_AUTHORIZED_PARTIES"), ",") {
+		party = strings.ToLower(strings.TrimSuffix(strings.TrimSpace(party), "/"))
+		if party == "" {
+			continue
+		}
+		if u, err := url.Parse(party); err != nil || u.Scheme+"://"+u.Host != party || u.Host == "" {
+			return nil, problem.Variable("CLERK_AUTHORIZED_PARTIES", "must be origins such as https://example.com, with commas between them")
+		}
+		ours[party] = true
+	}
+	return ours, nil
+}
+
+// parseKey takes the instance's public key as dashboards and shells hand it on:
+// PEM, PEM with "\n" in place of line ends, or what stands between header and
+// footer.
+func parseKey(text string) (*clerk.JSONWebKey, error) {
+	malformed := problem.Variable("CLERK_JWT_KEY", "is malformed: copy the JWKS public key (PEM) from Clerk's dashboard, API keys; or remove it, and the key is fetched with CLERK_SECRET_KEY")
+	text = strings.NewReplacer(`\n`, "", `"`, "", "-----BEGIN PUBLIC KEY-----", "", "-----END PUBLIC KEY-----", "").Replace(text)
+	der, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
+	if err != nil {
+		return nil, malformed
+	}
+	parsed, err := x509.ParsePKIXPublicKey(der)
+	if err != nil {
+		return nil, malformed
+	}
+	key, ok := parsed.(*rsa.PublicKey)
+	if !ok {
+		return nil, malformed
+	}
+	return &clerk.JSONWebKey{Key: key, Algorithm: "RS256"}, nil
+}

@@ -1,0 +1,486 @@
+package session
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"maps"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/clerk/clerk-sdk-go/v2"
+	"github.com/clerk/clerk-sdk-go/v2/jwks"
+
+	"warble/lib/problem"
+)
+
+const (
+	host   = "clerk.example.com"
+	origin = "https://warble.example.com"
+)
+
+var (
+	ourKey   = newKey()
+	otherKey = newKey()
+)
+
+func newKey() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+}
+
+func publishableKey(host string) string {
+	return "pk_test_" + base64.StdEncoding.EncodeToString([]byte(host+"$"))
+}
+
+// setEnvironment is a deployment's, with the instance's key in it.
+func setEnvironment(t testing.TB) {
+	for name, value := range map[string]string{
+		"CLERK_PUBLISHABLE_KEY": publishableKey(host), "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY": "",
+		"CLERK_SECRET_KEY": "", "CLERK_API_URL": "", "CLERK_JWT_KEY": publicPEM(t, &ourKey.PublicKey),
+		"CLERK_AUTHORIZED_PARTIES": origin,
+		"VERCEL_URL":               "", "VERCEL_BRANCH_URL": "", "VERCEL_PROJECT_PRODUCTION_URL": "",
+	} {
+		t.Setenv(name, value)
+	}
+}
+
+func publicPEM(t testing.TB, key any) string {
+	der, err := x509.MarshalPKIXPublicKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+}
+
+// claims are those of a good token, with changes; nil takes a claim away.
+func claims(changes map[string]any) map[string]any {
+	now := time.Now().Unix()
+	all := map[string]any{
+		"azp": origin, "exp": now + 60, "iat": now, "nbf": now - 10, "iss": "https://" + host,
+		"sid": "sess_1", "sub": "user_1", "v": 2, "fva": []int{1, -1}, "sts": "active",
+	}
+	maps.Copy(all, changes)
+	maps.DeleteFunc(all, func(_ string, value any) bool { return value == nil })
+	return all
+}
+
+func part(value any) string {
+	text, _ := json.Marshal(value)
+	return base64.RawURLEncoding.EncodeToString(text)
+}
+
+func sign(key *rsa.PrivateKey, kid string, claims map[string]any) string {
+	signed := part(map[string]string{"alg": "RS256", "kid": kid, "typ": "JWT"}) + "." + part(claims)
+	sum := sha256.Sum256([]byte(signed))
+	signature, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, sum[:])
+	if err != nil {
+		panic(err)
+	}
+	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
+}
+
+// userOf asks for the user of a request with the given Authorization headers.
+func userOf(i *instance, authorization ...string) (string, error) {
+	r := httptest.NewRequest("GET", "/api/posts", nil)
+	r.Header["Authorization"] = authorization
+	return required(r, func() (*instance, error) { return i, nil })
+}
+
+func status(err error) int {
+	if err == nil {
+		return 0
+	}
+	return problem.From(err).Status
+}
+
+func TestOnlyTokensOfALiveSessionOfOursAreAccepted(t *testing.T) {
+	setEnvironment(t)
+	i, err := fromEnvironment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().Unix()
+	for _, test := range []struct {
+		name   string
+		change map[string]any
+		ok     bool
+	}{
+		{"as Clerk makes it", nil, true},
+		{"no azp", map[string]any{"azp": nil}, true},
+		{"azp in another case", map[string]any{"azp": "HTTPS://Warble.example.com"}, true},
+		{"no sts", map[string]any{"sts": nil}, true},
+		{"no nbf, no iat", map[string]any{"nbf": nil, "iat": nil}, true},
+		{"version 1", map[string]any{"v": nil}, true},
+		{"expired within the leeway", map[string]any{"exp": now - 3}, true},
+		{"early within the leeway", map[string]any{"nbf": now + 3, "iat": now + 3}, true},
+		{"expired", map[string]any{"exp": now - 8}, false},
+		{"early: nbf", map[string]any{"nbf": now + 8}, false},
+		{"early: iat", map[string]any{"iat": now + 8}, false},
+		{"no exp", map[string]any{"exp": nil}, false},
+		{"exp as text", map[string]any{"exp": "tomorrow"}, false},
+		{"no sid", map[string]any{"sid": nil}, false},
+		{"empty sid", map[string]any{"sid": ""}, false},
+		{"no sub", map[string]any{"sub": nil}, false},
+		{"a machine's sub", map[string]any{"sub": "mch_1"}, false},
+		{"sub with user_ inside", map[string]any{"sub": "x_user_1"}, false},
+		{"sub with a space", map[string]any{"sub": "user_1 "}, false},
+		{"sub longer than its column", map[string]any{"sub": "user_" + strings.Repeat("1", 60)}, false},
+		{"pending", map[string]any{"sts": "pending"}, false},
+		{"another instance", map[string]any{"iss": "https://clerk.example.org"}, false},
+		{"a host that starts with ours", map[string]any{"iss": "https://" + host + ".evil.example"}, false},
+		{"issuer in plain HTTP", map[string]any{"iss": "http://" + host}, false},
+		{"issuer with a path", map[string]any{"iss": "https://" + host + "/"}, false},
+		{"no issuer", map[string]any{"iss": nil}, false},
+		{"another site's azp", map[string]any{"azp": "https://evil.example"}, false},
+		{"our host in plain HTTP", map[string]any{"azp": "http://warble.example.com"}, false},
+		{"azp with a path", map[string]any{"azp": origin + "/"}, false},
+		{"azp null as text", map[string]any{"azp": "null"}, false},
+	} {
+		userID, err := userOf(i, "Bearer "+sign(ourKey, "ins_1", claims(test.change)))
+		want := 401
+		if test.ok {
+			want = 0
+		}
+		if status(err) != want || (userID == "user_1") != test.ok {
+			t.Errorf("%s: user %q, status %d (%v); want accepted: %t", test.name, userID, status(err), err, test.ok)
+		}
+	}
+}
+
+func TestForgedAndMangledTokensAreRefused(t *testing.T) {
+	setEnvironment(t)
+	i, err := fromEnvironment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := sign(ourKey, "ins_1", claims(nil))
+	parts := strings.Split(good, ".")
+	none := part(map[string]string{"alg": "none", "typ": "JWT"}) + "." + parts[1] + "."
+	// The old trick: our public key, which everybody has, as an HMAC secret.
+	hs256 := part(map[string]string{"alg": "HS256", "typ": "JWT"}) + "." + parts[1]
+	mac := hmac.New(sha256.New, []byte(publicPEM(t, &ourKey.PublicKey)))
+	mac.Write([]byte(hs256))
+	hs256 += "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	full, _ := json.Marshal(map[string]string{"protected": parts[0], "payload": parts[1], "signature": parts[2]})
+
+	for name, authorization := range map[string][]string{
+		"another key":          {"Bearer " + sign(otherKey, "ins_1", claims(nil))},
+		"claims changed":       {"Bearer " + parts[0] + "." + part(claims(map[string]any{"sub": "user_2"})) + "." + parts[2]},
+		"alg none":             {"Bearer " + none},
+		"alg none, signature":  {"Bearer " + none + "AAAA"},
+		"HMAC with public key": {"Bearer " + hs256},
+		"no signature":         {"Bearer " + parts[0] + "." + parts[1] + "."},
+		"two parts":            {"Bearer " + parts[0] + "." + parts[1]},
+		"four parts":           {"Bearer " + good + ".AAAA"},
+		"JSON form":            {"Bearer " + string(full)},
+		"broken base64":        {"Bearer " + good[:len(good)-1] + "*"},
+		"a line inside":        {"Bearer " + parts[0] + ".\n" + parts[1] + "." + parts[2]},
+		"empty":                {""},
+		"scheme only":          {"Bearer"},
+		"scheme and space":     {"Bearer "},
+		"null of JavaScript":   {"Bearer null"},
+		"no scheme":            {good},
+		"Basic":                {"Basic " + good},
+		"two tokens":           {"Bearer " + good + " " + good},
+		"two headers":          {"Bearer " + good, "Bearer " + good},
+		"no header":            {},
+		"secret key":           {"Bearer sk_test_abc"},
+		"very long":            {"Bearer " + strings.Repeat("A", 1<<20) + ".A.A"},
+	} {
+		if userID, err := userOf(i, authorization...); userID != "" || status(err) != 401 {
+			t.Errorf("%s: user %q, status %d; want none, 401", name, userID, status(err))
+		}
+	}
+	for _, scheme := range []string{"Bearer", "bearer", "BEARER"} {
+		if userID, err := userOf(i, scheme+" "+good); userID != "user_1" {
+			t.Errorf("scheme %s: user %q, %v; want user_1", scheme, userID, err)
+		}
+	}
+}
+
+func TestOptionalSessionIsNoneOnlyWithoutTheHeader(t *testing.T) {
+	if userID, err := Optional(httptest.NewRequest("GET", "/", nil)); userID != "" || err != nil {
+		t.Errorf("no header: %q, %v; want an anonymous reader", userID, err)
+	}
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header["Authorization"] = []string{""}
+	if _, err := Optional(r); status(err) != 401 {
+		t.Errorf("empty header: %v; want a 401", err)
+	}
+}
+
+func TestEveryOriginOfADeploymentIsOurs(t *testing.T) {
+	setEnvironment(t)
+	t.Setenv("VERCEL_URL", "warble-abc.vercel.app")
+	t.Setenv("VERCEL_BRANCH_URL", "warble-git-main.vercel.app")
+	t.Setenv("VERCEL_PROJECT_PRODUCTION_URL", "warble.example")
+	t.Setenv("CLERK_AUTHORIZED_PARTIES", " http://localhost:3000/, ,https://Other.example ")
+	i, err := fromEnvironment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for azp, ok := range map[string]bool{
+		"https://warble-abc.vercel.app": true, "https://warble-git-main.vercel.app": true, "https://warble.example": true,
+		"http://localhost:3000": true, "https://other.example": true,
+		"http://warble.example": false, "https://localhost:3000": false, "https://vercel.app": false, "warble.example": false,
+	} {
+		if _, err := userOf(i, "Bearer "+sign(ourKey, "", claims(map[string]any{"azp": azp}))); (err == nil) != ok {
+			t.Errorf("azp %s: %v; want accepted: %t", azp, err, ok)
+		}
+	}
+}
+
+func TestWithoutAnyOriginEverySessionIsRefusedAndTheLogSaysWhy(t *testing.T) {
+	setEnvironment(t)
+	t.Setenv("CLERK_AUTHORIZED_PARTIES", "")
+	i, err := fromEnvironment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]map[string]any{"with azp": nil, "without": {"azp": nil}} {
+		_, err := userOf(i, "Bearer "+sign(ourKey, "", claims(change)))
+		if status(err) != 401 || !strings.Contains(err.Error(), "CLERK_AUTHORIZED_PARTIES") {
+			t.Errorf("%s: %v; want a 401 whose cause names CLERK_AUTHORIZED_PARTIES", name, err)
+		}
+	}
+}
+
+func TestKeyIsReadInEverySpellingThatShellsAndDashboardsLeave(t *testing.T) {
+	setEnvironment(t)
+	text := publicPEM(t, &ourKey.PublicKey)
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	body := strings.Join(lines[1:len(lines)-1], "\n")
+	for name, spelling := range map[string]string{
+		"PEM": text, "literal \\n": strings.ReplaceAll(text, "\n", `\n`), "CRLF": strings.ReplaceAll(text, "\n", "\r\n"),
+		"quoted": `"` + strings.ReplaceAll(text, "\n", `\n`) + `"`, "no header": body, "one line": strings.ReplaceAll(body, "\n", ""),
+		"no header, literal \\n": strings.ReplaceAll(body, "\n", `\n`), "spaces": strings.ReplaceAll(text, "\n", " "),
+	} {
+		t.Setenv("CLERK_JWT_KEY", spelling)
+		i, err := fromEnvironment()
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if userID, err := userOf(i, "Bearer "+sign(ourKey, "", claims(nil))); userID != "user_1" {
+			t.Errorf("%s: %v; want the token accepted", name, err)
+		}
+	}
+}
+
+func TestMissingAndWrongVariablesAreNamedAndNotShown(t *testing.T) {
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ variable, value, named string }{
+		{"CLERK_PUBLISHABLE_KEY", "", "CLERK_PUBLISHABLE_KEY"},
+		{"CLERK_PUBLISHABLE_KEY", "sk_test_c2VjcmV0", "CLERK_PUBLISHABLE_KEY"},
+		{"CLERK_PUBLISHABLE_KEY", "pk_test_!!!", "CLERK_PUBLISHABLE_KEY"},
+		{"CLERK_PUBLISHABLE_KEY", "pk_test_" + base64.StdEncoding.EncodeToString([]byte("clerk.example.com")), "CLERK_PUBLISHABLE_KEY"},
+		{"CLERK_PUBLISHABLE_KEY", "pk_test_JA==", "CLERK_PUBLISHABLE_KEY"},
+		{"CLERK_JWT_KEY", "hunter2", "CLERK_JWT_KEY"},
+		{"CLERK_JWT_KEY", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "CLERK_JWT_KEY"},
+		{"CLERK_JWT_KEY", publicPEM(t, &ec.PublicKey), "CLERK_JWT_KEY"},
+		{"CLERK_JWT_KEY", "", "CLERK_SECRET_KEY"},
+		{"CLERK_AUTHORIZED_PARTIES", "warble.example", "CLERK_AUTHORIZED_PARTIES"},
+		{"CLERK_AUTHORIZED_PARTIES", "https://a.example/path", "CLERK_AUTHORIZED_PARTIES"},
+		{"CLERK_AUTHORIZED_PARTIES", "https://%zz", "CLERK_AUTHORIZED_PARTIES"},
+	} {
+		t.Run(test.variable+"="+test.value[:min(len(test.value), 12)], func(t *testing.T) {
+			setEnvironment(t)
+			t.Setenv(test.variable, test.value)
+			_, err := fromEnvironment()
+			p := problem.From(err)
+			if p.Status != 500 || !strings.Contains(p.Detail, test.named) || !strings.Contains(p.Detail, "deploy") {
+				t.Errorf("%d %q; want a 500 that names %s and what to do", p.Status, p.Detail, test.named)
+			}
+			if test.value != "" && strings.Contains(p.Detail+p.Error(), test.value) {
+				t.Errorf("%q gives the value away", p.Detail)
+			}
+		})
+	}
+	setEnvironment(t)
+	t.Setenv("CLERK_PUBLISHABLE_KEY", "")
+	t.Setenv("NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY", publishableKey(host))
+	if _, err := fromEnvironment(); err != nil {
+		t.Errorf("the Vercel–Clerk integration's name alone: %v; want it read", err)
+	}
+}
+
+// clerkAPI is Clerk's JWKS endpoint, as far as faults need to be played.
+type clerkAPI struct {
+	*httptest.Server
+	fetches atomic.Int64
+	status  atomic.Int64
+	keys    atomic.Pointer[map[string]*rsa.PrivateKey]
+}
+
+func startClerkAPI(t *testing.T) *clerkAPI {
+	api := &clerkAPI{}
+	api.status.Store(200)
+	api.keys.Store(&map[string]*rsa.PrivateKey{"ins_1": ourKey})
+	api.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		api.fetches.Add(1)
+		if r.URL.Path != "/v1/jwks" || r.Header.Get("Authorization") != "Bearer sk_test_1" {
+			t.Errorf("request for %s, with %s", r.URL, r.Header.Get("Authorization"))
+		}
+		type key map[string]string
+		set := []key{{"kty": "EC", "kid": "ec", "crv": "P-256", "alg": "ES256",
+			"x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}}
+		for kid, private := range *api.keys.Load() {
+			set = append(set, key{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": kid,
+				"n": base64.RawURLEncoding.EncodeToString(private.N.Bytes()),
+				"e": base64.RawURLEncoding.EncodeToString(big.NewInt(int64(private.E)).Bytes())})
+		}
+		if status := int(api.status.Load()); status != 200 {
+			w.WriteHeader(status)
+			w.Write([]byte(`{"errors":[{"code":"played","message":"a fault"}]}`))
+			return
+		}
+		json.NewEncoder(w).Encode(map[string]any{"keys": set})
+	}))
+	t.Cleanup(api.Close)
+	return api
+}
+
+// withKeySet is an instance that knows its key by api only, at a clock that
+// the test sets.
+func withKeySet(t *testing.T, api *clerkAPI) (*instance, *atomic.Int64) {
+	setEnvironment(t)
+	clock := &atomic.Int64{}
+	clock.Store(time.Now().Unix())
+	backend := clerk.NewBackend(&clerk.BackendConfig{Key: clerk.String("sk_test_1"), URL: clerk.String(api.URL + "/v1")})
+	set := &keySet{client: &jwks.Client{Backend: backend}, now: func() time.Time { return time.Unix(clock.Load(), 0) }}
+	i, err := fromEnvironment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.key = set.keyOf
+	return i, clock
+}
+
+func TestKeysAreFetchedOnceAndKept(t *testing.T) {
+	api := startClerkAPI(t)
+	i, clock := withKeySet(t, api)
+	for range 3 {
+		if userID, err := userOf(i, "Bearer "+sign(ourKey, "ins_1", claims(nil))); userID != "user_1" {
+			t.Fatal(err)
+		}
+	}
+	if n := api.fetches.Load(); n != 1 {
+		t.Errorf("%d fetches for three sessions; want 1", n)
+	}
+	clock.Add(int64(keyLifetime/time.Second) + 1)
+	userOf(i, "Bearer "+sign(ourKey, "ins_1", claims(nil)))
+	if n := api.fetches.Load(); n != 2 {
+		t.Errorf("%d fetches after the keys' lifetime; want 2", n)
+	}
+}
+
+func TestUnknownKeysCannotMakeUsFetchWithoutLimit(t *testing.T) {
+	api := startClerkAPI(t)
+	i, clock := withKeySet(t, api)
+	for n := range 1000 {
+		if _, err := userOf(i, "Bearer "+part(map[string]string{"alg": "RS256", "kid": string(rune('a' + n%26))})+".e30.AAAA"); status(err) != 401 {
+			t.Fatalf("unknown key: %v; want a 401", err)
+		}
+	}
+	if n := api.fetches.Load(); n != 1 {
+		t.Errorf("%d fetches for 1000 unknown keys; want 1", n)
+	}
+	clock.Add(int64(fetchInterval / time.Second))
+	userOf(i, "Bearer "+sign(otherKey, "other", claims(nil)))
+	if n := api.fetches.Load(); n != 2 {
+		t.Errorf("%d fetches, fetchInterval later; want 2", n)
+	}
+}
+
+func TestRotatedKeysAreTakenAndWithdrawnOnesDropped(t *testing.T) {
+	api := startClerkAPI(t)
+	i, clock := withKeySet(t, api)
+	before, after := "Bearer "+sign(ourKey, "ins_1", claims(nil)), "Bearer "+sign(otherKey, "ins_2", claims(nil))
+	if _, err := userOf(i, before); err != nil {
+		t.Fatal(err)
+	}
+	api.keys.Store(&map[string]*rsa.PrivateKey{"ins_2": otherKey})
+	clock.Add(int64(fetchInterval / time.Second))
+	if _, err := userOf(i, after); err != nil {
+		t.Errorf("new key: %v; want it fetched", err)
+	}
+	if _, err := userOf(i, before); status(err) != 401 {
+		t.Errorf("withdrawn key: %v; want a 401", err)
+	}
+	if _, err := userOf(i, "Bearer "+sign(otherKey, "ec", claims(nil))); status(err) != 401 {
+		t.Errorf("kid of a key that is not RS256: %v; want a 401", err)
+	}
+}
+
+func TestOutageOfClerkRefusesNobodyWhoseKeyIsKnown(t *testing.T) {
+	api := startClerkAPI(t)
+	i, clock := withKeySet(t, api)
+	token := "Bearer " + sign(ourKey, "ins_1", claims(nil))
+
+	api.status.Store(500)
+	if _, err := userOf(i, token); status(err) != 503 || problem.From(err).RetryAfter == 0 {
+		t.Errorf("no key known yet: %v; want a 503 with Retry-After", err)
+	}
+	if _, err := userOf(i, token); status(err) != 503 || api.fetches.Load() != 1 {
+		t.Errorf("again at once: %v after %d fetches; want a 503 after 1", err, api.fetches.Load())
+	}
+	api.status.Store(200)
+	clock.Add(int64(fetchInterval / time.Second))
+	if _, err := userOf(i, token); err != nil {
+		t.Errorf("Clerk is back: %v", err)
+	}
+	for _, fault := range []int64{401, 429, 500} {
+		api.status.Store(fault)
+		clock.Add(int64(keyLifetime/time.Second) + 1)
+		if _, err := userOf(i, token); err != nil {
+			t.Errorf("Clerk answers %d, key known: %v; want it accepted", fault, err)
+		}
+	}
+	if _, err := userOf(i, "Bearer "+sign(otherKey, "new", claims(nil))); status(err) != 503 {
+		t.Errorf("key that may be new: %v; want a 503", err)
+	}
+	api.status.Store(401)
+	clock.Add(int64(fetchInterval / time.Second))
+	if _, err := userOf(i, "Bearer "+sign(otherKey, "new", claims(nil))); status(err) != 500 || !strings.Contains(problem.From(err).Detail, "CLERK_SECRET_KEY") {
+		t.Errorf("Clerk refuses our secret key: %v; want a 500 that names CLERK_SECRET_KEY", err)
+	}
+}
+
+func FuzzTokenHeaderNeverLetsAnyoneIn(f *testing.F) {
+	good := sign(ourKey, "ins_1", claims(nil))
+	for _, seed := range []string{"", "Bearer", "Bearer " + good[:len(good)-8], "bearer a.b.c", "Bearer e30.e30.e30", "Bearer " + strings.Repeat(".", 9),
+		"Bearer " + part(map[string]any{"alg": "RS256", "crit": []string{"x"}}) + "." + part(claims(nil)) + ".AAAA",
+		"Bearer " + part(map[string]any{"alg": 5}) + ".e30.AAAA", `Bearer {"payload":"e30"}`} {
+		f.Add(seed)
+	}
+	setEnvironment(f)
+	i, err := fromEnvironment()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, authorization string) {
+		if userID, err := userOf(i, authorization); userID != "" || status(err) != 401 {
+			t.Fatalf("Authorization %q: user %q, %v; want a 401", authorization, userID, err)
+		}
+	})
+}
