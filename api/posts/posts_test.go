@@ -1,0 +1,308 @@
+package posts
+
+import (
+	"bufio"
+	"bytes"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vercel/go-bridge/go/bridge"
+
+	"warble/lib/answer"
+)
+
+var handlers = map[string]http.HandlerFunc{"list": List, "create": Create, "get": Get, "update": Update, "delete": Delete}
+
+// A function reads its environment once in a process. Each test therefore
+// runs functions as Vercel does, each in a process of its own: this binary
+// again, which then answers requests for the bridge, a line of JSON each.
+func TestMain(m *testing.M) {
+	name, ok := os.LookupEnv("WARBLE_TEST_FUNCTION")
+	if !ok {
+		os.Exit(m.Run())
+	}
+	requests := json.NewDecoder(os.Stdin)
+	for {
+		var request bridge.Request
+		if err := requests.Decode(&request); err == io.EOF {
+			return
+		}
+		response, err := bridge.Serve(handlers[name], &request)
+		if err != nil {
+			panic(err)
+		}
+		json.NewEncoder(os.Stdout).Encode(response)
+	}
+}
+
+// function is a running process of one function.
+type function struct {
+	t    *testing.T
+	in   io.Writer
+	out  *bufio.Reader
+	stop func()
+	log  *bytes.Buffer // what it wrote to standard error; whole after stop
+}
+
+var private, _ = rsa.GenerateKey(rand.Reader, 2048)
+
+// environment is a whole one, but for a database that nobody listens for.
+func environment() map[string]string {
+	der, _ := x509.MarshalPKIXPublicKey(&private.PublicKey)
+	return map[string]string{
+		"DATABASE_URL":             "mysql://u:hunter2@127.0.0.1:1/warble",
+		"CLERK_PUBLISHABLE_KEY":    "pk_test_" + base64.StdEncoding.EncodeToString([]byte("clerk.example.com$")),
+		"CLERK_SECRET_KEY":         "sk_test_hunter2",
+		"CLERK_JWT_KEY":            string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
+		"CLERK_API_URL":            "http://127.0.0.1:1",
+		"CLERK_AUTHORIZED_PARTIES": "https://warble.example",
+	}
+}
+
+func start(t *testing.T, name string, environment map[string]string) *function {
+	t.Helper()
+	command := exec.Command(os.Args[0])
+	command.Env = []string{"WARBLE_TEST_FUNCTION=" + name, "GORACE=atexit_sleep_ms=0"}
+	for name, value := range environment {
+		command.Env = append(command.Env, name+"="+value)
+	}
+	in, err := command.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &function{t: t, in: in, out: bufio.NewReader(out), log: &bytes.Buffer{}}
+	command.Stderr = f.log
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	f.stop = func() {
+		in.Close()
+		if err := command.Wait(); err != nil {
+			t.Errorf("function %s died: %v\n%s", name, err, f.log)
+		}
+	}
+	return f
+}
+
+// answered is what the function answers, and its body as JSON.
+type answered struct {
+	bridge.Response
+	header http.Header
+	body   map[string]any
+}
+
+func (f *function) call(method, path, body string, header ...string) answered {
+	f.t.Helper()
+	request := bridge.Request{Method: method, Path: path, Body: body, Headers: map[string]bridge.ReqHeaderValues{"x-vercel-id": {"fra1::1"}}}
+	for i := 0; i < len(header); i += 2 {
+		request.Headers[header[i]] = append(request.Headers[header[i]], header[i+1])
+	}
+	if err := json.NewEncoder(f.in).Encode(request); err != nil {
+		f.t.Fatalf("%s %s: %v\n%s", method, path, err, f.log)
+	}
+	line, err := f.out.ReadBytes('\n')
+	if err != nil {
+		f.t.Fatalf("%s %s: the function died: %v\n%s", method, path, err, f.log)
+	}
+	got := answered{}
+	if err := json.Unmarshal(line, &got.Response); err != nil {
+		f.t.Fatal(err)
+	}
+	got.header = got.Headers
+	text, err := base64.StdEncoding.DecodeString(got.Body)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if len(text) > 0 {
+		if err := json.Unmarshal(text, &got.body); err != nil {
+			f.t.Fatalf("%s %s: body %q: %v", method, path, text, err)
+		}
+	}
+	return got
+}
+
+// token is what Clerk would give a signed-in user for our page.
+func token(userID string) string {
+	part := func(value any) string {
+		text, _ := json.Marshal(value)
+		return base64.RawURLEncoding.EncodeToString(text)
+	}
+	now := time.Now().Unix()
+	signed := part(map[string]string{"alg": "RS256", "typ": "JWT"}) + "." + part(map[string]any{
+		"azp": "https://warble.example", "exp": now + 60, "iat": now, "iss": "https://clerk.example.com", "sid": "sess_1", "sub": userID})
+	sum := sha256.Sum256([]byte(signed))
+	signature, _ := rsa.SignPKCS1v15(rand.Reader, private, crypto.SHA256, sum[:])
+	return "Bearer " + signed + "." + base64.RawURLEncoding.EncodeToString(signature)
+}
+
+// calls are one good call of each function, without a session.
+var calls = map[string]struct {
+	method, path, body string
+	write              bool
+}{
+	"list":   {"GET", "/api/posts", "", false},
+	"create": {"POST", "/api/posts", `{"content":"hello"}`, true},
+	"get":    {"GET", "/api/posts/42", "", false},
+	"update": {"PATCH", "/api/posts/42", `{"content":"hello"}`, true},
+	"delete": {"DELETE", "/api/posts/42", "", true},
+}
+
+func (f *function) good(name string, header ...string) answered {
+	call := calls[name]
+	return f.call(call.method, call.path, call.body, append(header, "content-type", "application/json")...)
+}
+
+func TestWithoutAGoodSessionNothingRuns(t *testing.T) {
+	for name, call := range calls {
+		f := start(t, name, environment())
+		wrong := token("user_1")
+		wrong = wrong[:len(wrong)-6] + "AAAAAA"
+		for _, header := range [][]string{{}, {"authorization", wrong}, {"authorization", "Bearer null"}, {"authorization", token("org_1")}, {"cookie", "__session=" + token("user_1")[7:]}} {
+			got := f.good(name, header...)
+			// Without a session, reading goes on: here to a database that is down.
+			want := 401
+			if !call.write && (len(header) == 0 || header[0] == "cookie") {
+				want = 503
+			}
+			if got.StatusCode != want || (want == 401) != (got.header.Get("Www-Authenticate") == "Bearer") {
+				t.Errorf("%s with %.40q = %d %v; want %d", name, header, got.StatusCode, got.body, want)
+			}
+		}
+		f.stop()
+	}
+}
+
+func TestDatabaseThatCannotBeReachedIsA503(t *testing.T) {
+	hung, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hung.Close()
+	for kind, address := range map[string]string{"down": "127.0.0.1:1", "hung": hung.Addr().String()} {
+		for name := range calls {
+			t.Run(name+" "+kind, func(t *testing.T) {
+				t.Parallel()
+				variables := environment()
+				variables["DATABASE_URL"] = "mysql://u:hunter2@" + address + "/warble"
+				f := start(t, name, variables)
+				begun := time.Now()
+				got := f.good(name, "authorization", token("user_1"))
+				took := time.Since(begun)
+				f.stop()
+				if got.StatusCode != 503 || got.header.Get("Retry-After") == "" || got.header.Get("Cache-Control") != "no-store" {
+					t.Errorf("%d %v %v; want a 503 with Retry-After", got.StatusCode, got.header, got.body)
+				}
+				if took > answer.Deadline+10*time.Second {
+					t.Errorf("answered after %v; want it by the deadline of %v", took, answer.Deadline)
+				}
+				if lines := strings.Count(f.log.String(), "request failed"); lines != 1 {
+					t.Errorf("%d lines in the log; want one:\n%s", lines, f.log)
+				}
+				for _, secret := range []string{"hunter2", "hello", "eyJ"} {
+					if strings.Contains(f.log.String()+fmt.Sprint(got.body), secret) {
+						t.Errorf("%q shows in the log or the answer:\n%s\n%v", secret, f.log, got.body)
+					}
+				}
+				if strings.Contains(fmt.Sprint(got.body), "127.0.0.1") {
+					t.Errorf("%v shows an address", got.body)
+				}
+			})
+		}
+	}
+}
+
+func TestMissingVariableIsNamedAndBreaksOnlyWhatNeedsIt(t *testing.T) {
+	for _, test := range []struct {
+		variable, value string
+		broken          string // the functions, with a session
+		brokenAnonymous string // and without
+	}{
+		{"DATABASE_URL", "", "list create get update delete", "list get"},
+		{"DATABASE_URL", "mysql://hunter2", "list create get update delete", "list get"},
+		{"CLERK_PUBLISHABLE_KEY", "", "list create get update delete", ""},
+		{"CLERK_PUBLISHABLE_KEY", "pk_hunter2", "list create get update delete", ""},
+		{"CLERK_JWT_KEY", "hunter2", "list create get update delete", ""},
+		{"CLERK_AUTHORIZED_PARTIES", "hunter2", "list create get update delete", ""},
+		{"POST_INTERVAL", "hunter2", "create", ""},
+		{"CLERK_SECRET_KEY", "", "", ""},
+	} {
+		variables := environment()
+		variables[test.variable] = test.value
+		for name, call := range calls {
+			check := func(broken bool, header ...string) {
+				t.Helper()
+				f := start(t, name, variables)
+				got := f.good(name, header...)
+				f.stop()
+				detail := fmt.Sprint(got.body["detail"])
+				named := got.StatusCode == 500 && strings.Contains(detail, test.variable) && strings.Contains(f.log.String(), test.variable)
+				if named != broken || strings.Contains(detail+f.log.String(), "hunter2") {
+					t.Errorf("%s=%q: %s = %d %q, log %s; want the variable named and not shown: %t", test.variable, test.value, name, got.StatusCode, detail, f.log, broken)
+				}
+			}
+			check(strings.Contains(test.broken, name), "authorization", token("user_1"))
+			if !call.write {
+				check(strings.Contains(test.brokenAnonymous, name))
+			}
+		}
+	}
+}
+
+func TestBadInputIsRefusedBeforeTheDatabaseIsAsked(t *testing.T) {
+	const json = "application/json"
+	for _, test := range []struct {
+		function, method, path, body string
+		header                       []string
+		status                       int
+	}{
+		{"list", "GET", "/api/posts?limit=0", "", nil, 400},
+		{"list", "GET", "/api/posts?before=yesterday", "", nil, 400},
+		{"list", "GET", "/api/posts?userId=ada", "", nil, 400},
+		{"list", "PUT", "/api/posts", "", nil, 405},
+		{"list", "DELETE", "/api/posts", "", nil, 405},
+		{"create", "GET", "/api/posts", "", nil, 405},
+		{"create", "POST", "/api/posts", `{"content":`, []string{"content-type", json}, 400},
+		{"create", "POST", "/api/posts", `{"content":"x","id":7}`, []string{"content-type", json}, 400},
+		{"create", "POST", "/api/posts", `{"content":" "}`, []string{"content-type", json}, 422},
+		{"create", "POST", "/api/posts", `{"content":"` + strings.Repeat("x", 201) + `"}`, []string{"content-type", json}, 422},
+		{"create", "POST", "/api/posts", `{"content":"` + strings.Repeat("x", 17<<10) + `"}`, []string{"content-type", json}, 413},
+		{"create", "POST", "/api/posts", `content=x`, []string{"content-type", "application/x-www-form-urlencoded"}, 415},
+		{"create", "POST", "/api/posts", `{"content":"x"}`, []string{"content-type", json, "idempotency-key", ""}, 400},
+		{"create", "POST", "/api/posts", `{"content":"x"}`, []string{"content-type", json, "idempotency-key", strings.Repeat("k", 129)}, 400},
+		{"get", "GET", "/api/posts/0", "", nil, 404},
+		{"get", "GET", "/api/posts/9223372036854775808", "", nil, 404},
+		{"get", "GET", "/api/posts/list", "", nil, 404},
+		{"get", "OPTIONS", "/api/posts/42", "", nil, 405},
+		{"update", "PATCH", "/api/posts/abc", `{"content":"x"}`, []string{"content-type", json}, 404},
+		{"update", "PATCH", "/api/posts/42", `[]`, []string{"content-type", json}, 400},
+		{"update", "PATCH", "/api/posts/42", `{"content":"\u0000"}`, []string{"content-type", json}, 422},
+		{"delete", "DELETE", "/api/posts/-1", "", nil, 404},
+		{"delete", "POST", "/api/posts/42", "", nil, 405},
+	} {
+		f := start(t, test.function, environment())
+		got := f.call(test.method, test.path, test.body, append(test.header, "authorization", token("user_1"))...)
+		f.stop()
+		if got.StatusCode != test.status || got.header.Get("Content-Type") != "application/problem+json" || got.body["detail"] == "" {
+			t.Errorf("%s %s %.40s = %d %v; want a problem of status %d", test.method, test.path, test.body, got.StatusCode, got.body, test.status)
+		}
+	}
+}
