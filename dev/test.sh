@@ -1,0 +1,64 @@
+#!/bin/sh
+# Every test. What is missing is installed where that is possible (Debian, as
+# root), and named where it is not; nothing is skipped.
+set -eu
+cd "$(dirname "$0")/.."
+
+need() { # need COMMAND DEBIAN-PACKAGE…
+  command -v "$1" >/dev/null 2>&1 && return
+  missing="$1"
+  shift
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "== installing $missing"
+    [ -n "${updated:-}" ] || apt-get update -qq
+    updated=yes
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+  else
+    echo "$missing is missing: install it (on Debian: apt-get install $*), then run make test again" >&2
+    exit 1
+  fi
+}
+
+command -v go >/dev/null 2>&1 || { echo "go is missing: install the version that go.mod names" >&2; exit 1; }
+need gcc gcc libc6-dev # the race detector
+need node nodejs npm
+need npm npm
+need mariadbd mariadb-server
+need mariadb-install-db mariadb-server
+need chromium chromium
+
+step() {
+  echo "== $*"
+}
+
+step npm packages
+stamp=dev/npm/node_modules/.installed
+cmp -s dev/npm/package-lock.json "$stamp" || {
+  npm ci --prefix dev/npm --ignore-scripts --no-audit --no-fund --loglevel=error
+  cp dev/npm/package-lock.json "$stamp"
+}
+
+# For the race detector C is needed all the same; the tag keeps the embedded
+# database from needing a C library too.
+tags=-tags=gms_pure_go
+mkdir -p dev/.cache
+(cd dev && go build -o .cache/staticcheck honnef.co/go/tools/cmd/staticcheck)
+staticcheck=$PWD/dev/.cache/staticcheck
+
+step gofmt
+unformatted=$(gofmt -l api lib dev/*/)
+[ -z "$unformatted" ] || { echo "not formatted by gofmt: $unformatted" >&2; exit 1; }
+
+step go vet
+go vet ./...
+(cd dev && go vet $tags ./...)
+
+step staticcheck
+"$staticcheck" ./...
+(cd dev && "$staticcheck" $tags ./...)
+
+step "functions: rules, sessions, handlers through the bridge"
+go test -race ./...
+
+step "product: over HTTP on the embedded database and MariaDB, the built artifact, the page in Chromium"
+(cd dev && go test -race $tags -p 1 ./...)

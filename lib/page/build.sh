@@ -1,0 +1,55 @@
+#!/bin/sh
+# Writes the page's configuration, public/config.js (or $1), from the environment.
+# vercel.json's buildCommand runs it, and so does the local server. It needs
+# nothing but a POSIX shell and coreutils, and fails with one line that says what
+# to set where: a page without a usable key would be found out by its readers.
+set -eu
+
+out=${1:-public/config.js}
+
+fail() {
+  printf 'build.sh: %s\n' "$1" >&2
+  exit 1
+}
+
+key=${CLERK_PUBLISHABLE_KEY:-${NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY:-}}
+proxy=${CLERK_PROXY_URL:-${NEXT_PUBLIC_CLERK_PROXY_URL:-}}
+where='Copy it from the Clerk dashboard (API keys) to Vercel: Project Settings, Environment Variables, for this environment, then deploy again.'
+
+[ -n "$key" ] || fail "CLERK_PUBLISHABLE_KEY is not set. $where"
+
+# A key is pk_test_ or pk_live_ and the base64 of the instance's Frontend API
+# host followed by "$". Clerk leaves the padding out; coreutils wants it.
+case $key in
+  pk_test_*) code=${key#pk_test_} ;;
+  pk_live_*) code=${key#pk_live_} ;;
+  *) fail "CLERK_PUBLISHABLE_KEY does not start with pk_test_ or pk_live_. $where" ;;
+esac
+case $code in
+  *[!A-Za-z0-9+/=]* | *=[!=]*) fail "CLERK_PUBLISHABLE_KEY is damaged (a character that no key has). $where" ;;
+esac
+code=${code%%=*}
+case $((${#code} % 4)) in
+  2) padded=$code== ;;
+  3) padded=$code= ;;
+  *) padded=$code ;;
+esac
+host=$(printf %s "$padded" | base64 -d 2>/dev/null | tr '\000-\040' '!') || host=
+# Both values are written into JavaScript: nothing but these characters may pass.
+case ${host%?} in
+  '' | [!A-Za-z0-9]* | *[!A-Za-z0-9.:-]*) host= ;;
+esac
+case $host in
+  *.*'$' | localhost*'$') host=${host%?} ;;
+  *) fail "CLERK_PUBLISHABLE_KEY is damaged (no Clerk host in it). $where" ;;
+esac
+case $proxy in
+  *[!A-Za-z0-9.:/_-]* | //*) proxy=invalid ;;
+esac
+case $proxy in
+  '' | /* | https://?*) ;;
+  *) fail 'CLERK_PROXY_URL must be a path ("/__clerk") or an https:// address, as in the Clerk dashboard (Domains, Proxy). Correct it in Vercel: Project Settings, Environment Variables, or remove it.' ;;
+esac
+
+printf '// Written by lib/page/build.sh; public by nature.\nexport const publishableKey = "%s";\nexport const clerkHost = "%s";\nexport const proxyUrl = "%s";\n' \
+  "$key" "$host" "${proxy%/}" >"$out" || fail "cannot write $out"
