@@ -55,7 +55,7 @@ func Create(w http.ResponseWriter, r *http.Request) {
 
 		posts := []post.Post{{UserID: userID, Content: content, CreatedAt: now, UpdatedAt: now}}
 		status := http.StatusCreated
-		result, err := db.ExecContext(r.Context(), insertSQL, userID, content, now.Time, now.Time, key, slot.Start)
+		result, err := database.Exec(r.Context(), db, insertSQL, userID, content, now.Time, now.Time, key, slot.Start)
 		switch {
 		case err == nil:
 			if posts[0].ID, err = result.LastInsertId(); err != nil {

@@ -27,7 +27,7 @@ func Delete(w http.ResponseWriter, r *http.Request) {
 			return nil, err
 		}
 
-		result, err := db.ExecContext(r.Context(), deleteSQL, r.ID, userID)
+		result, err := database.Exec(r.Context(), db, deleteSQL, r.ID, userID)
 		if err != nil {
 			return nil, database.Problem(err)
 		}

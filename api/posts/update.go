@@ -36,7 +36,7 @@ func Update(w http.ResponseWriter, r *http.Request) {
 		}
 
 		now := post.Now()
-		result, err := db.ExecContext(r.Context(), updateSQL, content, now.Time, r.ID, userID)
+		result, err := database.Exec(r.Context(), db, updateSQL, content, now.Time, r.ID, userID)
 		if err != nil {
 			return nil, database.Problem(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -85,6 +86,9 @@ func read(file string, config any) error {
 	return nil
 }
 
+// namedGroup is a group's name as Vercel writes it in a dest, without braces.
+var namedGroup = regexp.MustCompile(`\$([A-Za-z]\w*)`)
+
 func compile(routes []Route) ([]Route, error) {
 	for i := range routes {
 		route := &routes[i]
@@ -98,6 +102,7 @@ func compile(routes []Route) ([]Route, error) {
 			return nil, fmt.Errorf("route %q: %w", route.Src, err)
 		}
 		route.pattern = pattern
+		route.Dest = namedGroup.ReplaceAllString(route.Dest, "$${$1}")
 	}
 	return routes, nil
 }

@@ -132,6 +132,9 @@ func (p *Product) stop(ended chan error) {
 	}
 }
 
+// Binary is command run itself, for tests of its start.
+func (p *Product) Binary() string { return p.cmd.Path }
+
 // Log is what the process wrote so far: the banner, and the functions' log.
 func (p *Product) Log() string { return p.log.String() }
 

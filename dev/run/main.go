@@ -56,15 +56,15 @@ func run(ctx context.Context) error {
 	port := listener.Addr().(*net.TCPAddr).Port
 	origin := fmt.Sprintf("http://localhost:%d", port)
 
+	clerk, err := startClerk(ctx, root, origin)
+	if err != nil {
+		return err
+	}
 	database, err := startDatabase(ctx, root)
 	if err != nil {
 		return err
 	}
 	defer database.close()
-	clerk, err := startClerk(ctx, root, origin)
-	if err != nil {
-		return err
-	}
 	if database.local && clerk.local != nil {
 		if err := publishDemoPosts(ctx); err != nil {
 			return err
@@ -199,7 +199,12 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 		return err
 	case <-ctx.Done():
 	}
-	grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	// Requests under way have a second to end. Unused connections of a browser,
+	// which Shutdown would wait for too, are not worth more.
+	grace, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	return server.Shutdown(grace)
+	if err := server.Shutdown(grace); !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return server.Close()
 }
