@@ -6,7 +6,7 @@
 # The whole product on http://localhost:3000; PORT changes the port.
 # The embedded database needs no C compiler with this tag.
 run:
-	@cd dev && CGO_ENABLED=0 go run -tags gms_pure_go ./run
+	@cd dev && CGO_ENABLED=0 go build -tags gms_pure_go -o .cache/run ./run && exec .cache/run
 
 # Every test, on the embedded database, MariaDB, the built artifact and Chromium.
 test:

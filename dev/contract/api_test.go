@@ -143,6 +143,7 @@ func (a *api) try(who user, method, path, body string, headers ...string) (answe
 			return answer{}, fmt.Errorf("body %q: %w", text, err)
 		}
 	}
+	checkDescribed(a.t, request, got)
 	return got, nil
 }
 

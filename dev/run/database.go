@@ -66,7 +66,7 @@ func applySchema(ctx context.Context, file string) error {
 var demoPosts = []string{
 	"We may hope that machines will eventually compete with men in all purely intellectual fields.\nUntil then: hello, feed.",
 	"The most dangerous phrase in the language is: we have always done it this way.",
-	"The Analytical Engine weaves algebraic patterns just as the Jacquard loom weaves flowers and leaves. 🌺",
+	"The Analytical Engine weaves algebraic patterns just as the Jacquard loom weaves flowers and leaves.",
 }
 
 func publishDemoPosts(ctx context.Context) error {

@@ -1,0 +1,47 @@
+// The API client: one function that asks, and one kind of error.
+
+/** Longest wait for an answer, in ms: twice what the API allows itself. */
+const patience = 10_000;
+
+/** A refusal in words for people; or no answer (status 0), and a write may have happened. */
+export class Problem extends Error {
+  /** @param {number} status @param {string} detail @param {number} retryAfter in seconds */
+  constructor(status, detail, retryAfter = 0) {
+    super(detail);
+    this.status = status;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/**
+ * Asks the API; throws a Problem for all but 2xx and 304.
+ * @param {string} path @param {How} how @returns {Promise<Answer>}
+ */
+export async function ask(path, { method = 'GET', token, key, etag, content } = {}) {
+  const headers = new Headers();
+  if (token) headers.set('Authorization', `Bearer ${token}`);
+  if (key) headers.set('Idempotency-Key', key);
+  if (etag) headers.set('If-None-Match', etag);
+  if (content) headers.set('Content-Type', 'application/json');
+  let answer, text;
+  try {
+    answer = await fetch(path, {
+      method,
+      headers,
+      body: content && JSON.stringify({ content }),
+      signal: AbortSignal.timeout(patience),
+    });
+    text = await answer.text();
+  } catch {
+    throw new Problem(0, navigator.onLine ? 'Warble did not answer.' : 'You are offline.');
+  }
+  const { ok, status } = answer;
+  let body;
+  try {
+    body = text && JSON.parse(text);
+  } catch {
+    // Not ours: a proxy's page.
+  }
+  if ((ok && body !== undefined) || status === 304) return { status, etag: answer.headers.get('ETag') ?? '', body };
+  throw new Problem(ok ? 0 : status, body?.detail ?? 'Warble cannot do that just now.', Number(answer.headers.get('Retry-After')) || 0);
+}

@@ -1,0 +1,124 @@
+// Publishing. One text goes out under one idempotency key, also after a reload,
+// so that no lost answer and no second click ever publishes it twice.
+
+import { Problem } from './api.js';
+import { part } from './post.js';
+import { open, userId, write } from './session.js';
+import { keep, recall, remember, tell } from './store.js';
+import { equip, fault, tidy } from './text.js';
+
+/** Longest Retry-After to wait out, in seconds. */
+const longestWait = 60;
+
+const form = part(document, 'composer');
+const field = part(form, 'draft');
+const send = part(form, 'send');
+const showCount = equip(form);
+const name = 'warble.draft';
+
+/** @returns {Draft} */
+const stored = () => recall('localStorage', name) ?? { text: '' };
+let draft = stored();
+let sending = false;
+
+if (field.value) changed(); // somebody was faster than this module
+else restore();
+send.disabled = false;
+
+function restore() {
+  field.value = draft.text;
+  showCount();
+}
+
+/** @param {string} text */
+const say = (text) => (part(form, 'says').textContent = text);
+
+/** @param {Draft} now */
+function save(now) {
+  draft = now;
+  keep('localStorage', name, now.text ? now : null);
+}
+
+function changed() {
+  const text = field.value;
+  save(text ? { ...draft, text } : { text }); // the key stays with what it was sent with
+  send.textContent = 'Publish';
+  say('');
+}
+
+field.addEventListener('input', changed);
+
+// Another tab has published this very draft.
+addEventListener('storage', ({ key, oldValue }) => {
+  if (key !== name || sending || stored().text || field.value !== JSON.parse(oldValue ?? 'null')?.text) return;
+  draft = stored();
+  restore();
+});
+
+form.onsubmit = (event) => {
+  event.preventDefault();
+  publish();
+};
+
+async function publish() {
+  if (sending) return;
+  const text = field.value;
+  const content = tidy(text);
+  const wrong = fault(text);
+  say(wrong || 'Sign in to publish; your draft is kept.');
+  if (wrong) return field.focus();
+  if (!userId) return open('openSignIn');
+  // Another tab may have sent this very text: then it is one post.
+  const known = [draft, stored()].find((one) => one.by === userId && one.sent === content);
+  const key = known?.key ?? crypto.randomUUID();
+  const id = -Date.now(); // until the server gives it one
+  const createdAt = new Date().toISOString();
+  save({ text, sent: content, key, by: userId });
+  busy(true);
+  tell('sending', { post: { id, userId, content, createdAt, updatedAt: createdAt } });
+  try {
+    const post = await deliver(content, key);
+    remember(post.id, post, true);
+    tell('post', { post, replaces: id });
+    field.value = '';
+    showCount();
+    changed();
+    say('Published.');
+  } catch (error) {
+    tell('unsent', { id });
+    send.textContent = 'Send again';
+    say(error instanceof Problem && error.status ? error.message : 'No answer came. Your text is kept; sending it again cannot publish it twice.');
+  }
+  busy(false);
+}
+
+/** @param {boolean} is */
+function busy(is) {
+  sending = is;
+  field.readOnly = is; // not disabled: it keeps the focus
+  send.ariaDisabled = String(is);
+  if (is) say('');
+}
+
+/**
+ * Sends until the answer is another than "too soon".
+ * @param {string} content @param {string} key @returns {Promise<Post>}
+ */
+async function deliver(content, key) {
+  for (;;) {
+    try {
+      return (await write('/api/posts', { method: 'POST', key, content })).body;
+    } catch (error) {
+      if (!(error instanceof Problem) || error.status !== 429 || !error.retryAfter || error.retryAfter > longestWait) throw error;
+      say('A moment after your last post; it is sent by itself.');
+      for (let left = error.retryAfter; left > 0; left--) {
+        part(form, 'tick').textContent = `${left} s`;
+        await new Promise((done) => setTimeout(done, 1_000));
+      }
+      part(form, 'tick').textContent = '';
+      say('');
+    }
+  }
+}
+
+document.addEventListener('session', () => sending || say(''));

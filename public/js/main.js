@@ -1,0 +1,87 @@
+// Boot and places: which address shows what, and what is loaded when.
+
+import { Feed } from './feed.js';
+import { part } from './post.js';
+
+/** As in vercel.json, which answers 404 for every other path. @type {[RegExp, Place['kind']][]} */
+const places = [
+  [/^\/()$/, 'all'],
+  [/^\/u\/(user_[A-Za-z0-9]{1,64})$/, 'user'],
+  [/^\/p\/([1-9][0-9]{0,18})$/, 'post'],
+];
+
+/** How many places are kept as they were, for Back. */
+const keptAtMost = 10;
+
+/** @type {Map<string, {feed: Feed, top: number, focus: Element | null}>} */
+const kept = new Map();
+let key = '';
+
+/** @param {string} path @returns {Place | undefined} */
+function placeOf(path) {
+  for (const [pattern, kind] of places) {
+    const id = pattern.exec(path)?.[1];
+    if (id !== undefined) return { kind, id };
+  }
+}
+
+/** Shows what the address says, as it was left if it is still kept. */
+function show() {
+  const left = kept.get(key);
+  if (left) {
+    left.feed.hide();
+    left.top = scrollY;
+    left.focus = document.activeElement;
+  }
+  key = history.state?.warble ?? crypto.randomUUID();
+  history.replaceState({ ...history.state, warble: key }, '');
+  const place = placeOf(location.pathname) ?? { kind: 'post', id: '0' };
+  const now = kept.get(key) ?? { feed: new Feed(place), top: 0, focus: null };
+  const { feed } = now;
+  kept.set(key, now);
+  const [oldest] = kept;
+  if (kept.size > keptAtMost) {
+    oldest[1].feed.drop();
+    kept.delete(oldest[0]);
+  }
+  part(document, 'composer').hidden = place.kind !== 'all';
+  part(document, 'place').replaceChildren(feed.element);
+  const shown = feed.show();
+  if (left) {
+    scrollTo({ top: now.top });
+    const focus = now.focus?.isConnected ? /** @type {HTMLElement} */ (now.focus) : part(feed.element, 'title');
+    focus.focus({ preventScroll: true });
+  }
+  return shown;
+}
+
+/** Goes to an address, without a reload where it is one of ours. @param {string} to */
+function go(to) {
+  const { origin, pathname, href } = new URL(to, location.href);
+  if (origin !== location.origin || !placeOf(pathname)) return location.assign(href);
+  if (pathname === location.pathname) return scrollTo({ top: 0 });
+  history.pushState(null, '', href);
+  show();
+}
+
+history.scrollRestoration = 'manual';
+addEventListener('popstate', ({ state }) => state?.warble !== key && placeOf(location.pathname) && show());
+document.addEventListener('visibilitychange', () => document.hidden || kept.get(key)?.feed.wake());
+document.addEventListener('click', (event) => {
+  const link = /** @type {Element} */ (event.target).closest('a');
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  if (link.origin !== location.origin || !placeOf(link.pathname)) return;
+  event.preventDefault();
+  if (link.hash) document.getElementById('main')?.focus(); // the skip link
+  else go(link.href);
+});
+
+// Writing and signing in come after the first posts, which need neither.
+await Promise.race([show(), new Promise((done) => setTimeout(done, 1_000))]);
+try {
+  const [session] = await Promise.all([import('./session.js'), import('./composer.js'), import('./own.js')]);
+  session.connect(go);
+} catch {
+  part(document, 'toast-says').textContent = 'Signing in could not be loaded. Reading works; reload the page to try again.';
+  part(document, 'toast').hidden = false;
+}

@@ -1,0 +1,94 @@
+// Editing and deleting one's own posts: both show at once, and are taken back
+// with a message when they are refused.
+
+import { Problem } from './api.js';
+import { copy, fillPost, part, postOf } from './post.js';
+import { write } from './session.js';
+import { remember, tell } from './store.js';
+import { equip, fault, tidy } from './text.js';
+
+const dialog = part(document, 'ask');
+
+/** Edits that were refused, so that no text is lost. @type {Map<number, string>} */
+const unsaved = new Map();
+
+document.addEventListener('click', ({ target }) => {
+  const button = /** @type {Element} */ (target).closest('[data-edit], [data-delete]');
+  const article = /** @type {HTMLElement | null} */ (button?.closest('article'));
+  const post = article && postOf(article);
+  if (!post) return;
+  if (button?.matches('[data-edit]')) edit(article, post);
+  else confirmDelete(post);
+});
+
+/** @param {HTMLElement} article @param {Post} post */
+function edit(article, post) {
+  const form = copy('edit');
+  const field = part(form, 'draft');
+  field.value = unsaved.get(post.id) ?? post.content;
+  equip(form);
+  const close = () => {
+    form.remove();
+    article.classList.remove('editing');
+    part(article, 'edit').focus();
+  };
+  form.onkeydown = ({ key, isComposing }) => {
+    if (key === 'Escape' && !isComposing) close();
+  };
+  part(form, 'cancel').onclick = close;
+  form.onsubmit = (event) => {
+    event.preventDefault();
+    const content = tidy(field.value);
+    const wrong = fault(content);
+    part(form, 'says').textContent = wrong;
+    if (wrong) return field.focus();
+    close();
+    if (content !== post.content) save(article, post, content);
+  };
+  article.classList.add('editing'); // the post is hidden, not taken away
+  article.lastElementChild?.append(form);
+  field.focus();
+  field.setSelectionRange(999, 999);
+}
+
+/** @param {HTMLElement} article @param {Post} post as it was @param {string} content */
+async function save(article, post, content) {
+  const { id } = post;
+  fillPost(article, { ...post, content, updatedAt: new Date().toISOString() });
+  part(article, 'says').textContent = 'Saving…';
+  unsaved.delete(id);
+  try {
+    const { updatedAt } = (await write(`/api/posts/${id}`, { method: 'PATCH', content })).body;
+    const saved = { ...post, content, updatedAt };
+    remember(id, saved);
+    tell('post', { post: saved, says: 'Saved.' });
+  } catch (error) {
+    unsaved.set(id, content);
+    tell('post', { post, says: `Not saved: ${reason(error)} “Edit” has your text.` });
+  }
+}
+
+/** @param {Post} post */
+function confirmDelete(post) {
+  part(dialog, 'ask-text').textContent = post.content;
+  dialog.returnValue = ''; // Escape would leave the last one
+  dialog.onclose = () => dialog.returnValue && remove(post);
+  dialog.showModal();
+}
+
+/** @param {Post} post */
+async function remove(post) {
+  const { id } = post;
+  tell('gone', { id, aloud: 'Post deleted.' });
+  try {
+    await write(`/api/posts/${id}`, { method: 'DELETE' });
+  } catch (error) {
+    if (!(error instanceof Problem && error.status === 404)) { // 404: it is gone already
+      return tell('post', { post, says: `Not deleted: ${reason(error)}` });
+    }
+  }
+  remember(id, null);
+}
+
+/** @param {unknown} error */
+const reason = (error) => (error instanceof Problem ? error.message : 'something broke.');

@@ -1,0 +1,162 @@
+// Signing in, by ClerkJS, which is never in the page's way: its scripts are
+// injected, and whatever is asked of it has an end.
+
+import { ask, Problem } from './api.js';
+import { clerkHost, proxyUrl, publishableKey } from '../config.js';
+import { part, people, setMe } from './post.js';
+
+/** When Clerk counts as slow, and as out of reach, in ms; it may still come. */
+const slowAfter = 4_000;
+const downAfter = 20_000;
+
+/** Longest wait for a token, in ms; ClerkJS tries for minutes. */
+const tokenWithin = 8_000;
+
+const signIn = part(document, 'sign-in');
+const signUp = part(document, 'sign-up');
+const me = part(document, 'me');
+const toast = part(document, 'toast');
+const again = part(toast, 'again');
+const source = proxyUrl || `https://${clerkHost}`;
+
+/** @type {'starting' | 'slow' | 'down' | 'ready'} */
+let state = 'starting';
+
+/** What was asked for while Clerk was not there yet. @type {Modal | undefined} */
+let wanted;
+
+/** @type {string | false | undefined} */
+let told;
+
+/** Who is signed in; '' for nobody. Changes are announced as `session` on document. */
+export let userId = '';
+
+// vercel.json's header cannot know this instance's host. This narrows it to
+// exactly that one, before anything is loaded from there.
+const { origin } = new URL(source, location.href);
+const shield = 'https://*.protect.clerk.com';
+const policy = document.createElement('meta');
+policy.httpEquiv = 'Content-Security-Policy';
+policy.content = `script-src 'self' ${origin} https://challenges.cloudflare.com ${shield}; worker-src 'self' blob:; connect-src 'self' ${origin} ${shield}:*`;
+document.head.append(policy);
+
+/** @param {(to: string) => void} go where Clerk wants to go */
+export async function connect(go) {
+  again.onclick = () => connect(go);
+  signIn.disabled = signUp.disabled = false;
+  become('starting');
+  const timers = [setTimeout(become, slowAfter, 'slow'), setTimeout(become, downAfter, 'down')];
+  try {
+    await Promise.all([
+      window.__internal_ClerkUICtor || inject('@clerk/ui@1/dist/ui.browser.js'),
+      window.Clerk || inject('@clerk/clerk-js@6/dist/clerk.browser.js'),
+    ]);
+    const clerk = /** @type {ClerkJS} */ (window.Clerk);
+    await clerk.load({
+      ui: { ClerkUI: window.__internal_ClerkUICtor },
+      routerPush: go,
+      routerReplace: go,
+      telemetry: false, // our policy does not allow its host
+      appearance: {
+        variables: {
+          colorPrimary: 'var(--robin)', // --accent would be Clerk's own
+          colorPrimaryForeground: 'var(--on-robin)',
+          colorBackground: 'var(--card)',
+          colorForeground: 'var(--ink)',
+          colorNeutral: 'var(--ink)',
+          colorMutedForeground: 'var(--soft)',
+          colorInput: 'var(--paper)',
+          colorInputForeground: 'var(--ink)',
+          borderRadius: '.75rem',
+        },
+      },
+    });
+    clerk.addListener(show);
+    clerk.on('status', show);
+    become('ready');
+    if (wanted && !userId) open(wanted);
+    wanted = undefined;
+  } catch {
+    become('down');
+  }
+  timers.forEach(clearTimeout);
+}
+
+/** @param {string} path */
+const inject = (path) => new Promise((done, failed) => {
+  const script = document.createElement('script');
+  script.async = false; // in order, ui first
+  script.crossOrigin = 'anonymous';
+  script.dataset.clerkPublishableKey = publishableKey;
+  if (proxyUrl) script.dataset.clerkProxyUrl = proxyUrl;
+  script.onload = done;
+  script.onerror = failed;
+  script.src = `${source}/npm/${path}`;
+  document.head.append(script);
+});
+
+/** @param {typeof state} now */
+function become(now) {
+  if (state === 'ready') return;
+  state = now;
+  show();
+}
+
+/** Shows who is signed in, or why nobody can be; Clerk calls it often. */
+function show() {
+  const user = window.Clerk?.user;
+  const before = userId;
+  userId = user?.id ?? '';
+  if (user) people.set(userId, { id: userId, name: user.fullName, username: user.username, imageUrl: user.imageUrl });
+  signIn.hidden = signUp.hidden = Boolean(user);
+  me.hidden = !user;
+  again.hidden = state !== 'down';
+  const trouble = state === 'down' ? 'Signing in cannot be reached just now. Reading works; your draft is kept.'
+    : state === 'slow' ? 'Signing in is slow just now. Reading works.'
+    : state === 'starting' ? wanted && 'Signing in is on its way…'
+    : window.Clerk?.status === 'degraded' && 'Signing in has trouble just now. Reading works.';
+  const same = userId === before;
+  if (!same || trouble !== told) say(trouble || (same || user ? '' : 'You are signed out. Reading goes on.'));
+  told = trouble;
+  if (same) return;
+  window.Clerk?.[user ? 'mountUserButton' : 'unmountUserButton'](me);
+  setMe(userId);
+  document.dispatchEvent(new Event('session'));
+}
+
+/** @param {string} text */
+function say(text) {
+  part(toast, 'toast-says').textContent = text;
+  toast.hidden = !text;
+}
+
+/** Opens Clerk's modal as soon as Clerk is there. @param {Modal} modal */
+export function open(modal) {
+  if (state === 'ready') return window.Clerk?.[modal]({ fallbackRedirectUrl: location.href });
+  wanted = modal;
+  if (state === 'down') again.click();
+  else show();
+}
+
+/**
+ * Asks the API as the person who is signed in. A refused token is renewed once.
+ * @param {string} path @param {How} how @returns {Promise<Answer>}
+ */
+export async function write(path, how, anew = false) {
+  const token = await Promise.race([
+    window.Clerk?.session?.getToken({ skipCache: anew }).catch(() => null),
+    new Promise((done) => setTimeout(done, tokenWithin)),
+  ]);
+  if (!token) throw new Problem(401, userId ? 'Signing in does not answer just now. Try again in a moment.' : 'You are signed out. Sign in to go on.');
+  try {
+    return await ask(path, { ...how, token });
+  } catch (error) {
+    if (anew || !(error instanceof Problem) || error.status !== 401) throw error;
+    return write(path, how, true);
+  }
+}
+
+addEventListener('online', () => state === 'down' && again.click());
+signIn.onclick = () => open('openSignIn');
+signUp.onclick = () => open('openSignUp');
+part(toast, 'toast-close').onclick = () => (toast.hidden = true);

@@ -1,0 +1,32 @@
+// Times: relative for the eye, exact on hover and for screen readers.
+
+/** @param {Intl.DateTimeFormatOptions} how */
+const format = (how) => new Intl.DateTimeFormat('en', how);
+const full = format({ dateStyle: 'full', timeStyle: 'short' });
+const day = format({ dateStyle: 'medium' });
+
+/** @param {string} iso */
+export const exactly = (iso) => full.format(new Date(iso));
+
+/** @param {string} iso */
+function relative(iso) {
+  const date = new Date(iso);
+  const minutes = (Date.now() - date.getTime()) / 60_000;
+  if (minutes < 1) return 'now'; // also where the clocks differ
+  if (minutes < 60) return `${Math.floor(minutes)} min`;
+  if (minutes < 1440) return `${Math.floor(minutes / 60)} h`;
+  if (minutes < 10080) return `${Math.floor(minutes / 1440)} d`;
+  return day.format(date);
+}
+
+/** @param {HTMLTimeElement} time with two spans, one for each kind of reader @param {string} iso */
+export function showTime(time, iso) {
+  time.dateTime = iso;
+  time.title = exactly(iso);
+  time.children[0].textContent = relative(iso);
+  time.children[1].textContent = time.title;
+}
+
+setInterval(() => {
+  for (const time of document.querySelectorAll('time')) time.children[0].textContent = relative(time.dateTime);
+}, 20_000);
