@@ -53,8 +53,8 @@ func mustNew(tb testing.TB, cfg Config) *Clerk {
 	return c
 }
 
-// A browser calls the Frontend API as ClerkJS does, keeping cookies.
-type browser struct {
+// jsClient calls the Frontend API as ClerkJS does, keeping cookies.
+type jsClient struct {
 	tb     testing.TB
 	client *http.Client
 	base   string // up to /v1
@@ -62,13 +62,13 @@ type browser struct {
 	query  string // on every call
 }
 
-func newBrowser(tb testing.TB, c *Clerk) *browser {
+func newJSClient(tb testing.TB, c *Clerk) *jsClient {
 	jar, _ := cookiejar.New(nil) // never fails
-	return &browser{tb: tb, client: &http.Client{Jar: jar}, base: c.origin + Prefix, origin: c.origin}
+	return &jsClient{tb: tb, client: &http.Client{Jar: jar}, base: c.origin + Prefix, origin: c.origin}
 }
 
 // call sends method the way ClerkJS does: anything but GET is a POST.
-func (b *browser) call(method, path string, form ...string) (int, map[string]any) {
+func (b *jsClient) call(method, path string, form ...string) (int, map[string]any) {
 	b.tb.Helper()
 	values := url.Values{}
 	for i := 0; i < len(form); i += 2 {
@@ -118,7 +118,7 @@ func at(value any, path string) any {
 }
 
 // signIn signs in with the password and returns the session's id.
-func (b *browser) signIn(identifier string) string {
+func (b *jsClient) signIn(identifier string) string {
 	b.tb.Helper()
 	status, body := b.call("POST", "/v1/client/sign_ins", "identifier", identifier)
 	if status != http.StatusOK || at(body, "response.status") != "needs_first_factor" {
@@ -191,7 +191,7 @@ func TestFunctionsFindAuthorsThroughTheBackendAPI(t *testing.T) {
 func TestBackendAPIRefusesWithoutTheSecretKey(t *testing.T) {
 	c := mustStart(t, "")
 	for _, path := range []string{"/v1/users", "/v1/users/count", "/v1/jwks"} {
-		status, body := newBrowser(t, c).call("GET", path)
+		status, body := newJSClient(t, c).call("GET", path)
 		if status != http.StatusUnauthorized || at(body, "errors.0.code") != "authentication_invalid" {
 			t.Errorf("GET %s without a key = %d %v; want 401 in Clerk's form", path, status, body)
 		}
@@ -201,7 +201,7 @@ func TestBackendAPIRefusesWithoutTheSecretKey(t *testing.T) {
 func TestListOfUsersStopsAtTheLimit(t *testing.T) {
 	c := mustStart(t, "")
 	for range 9 {
-		status, body := newBrowser(t, c).call("POST", "/v1/client/sign_ups", "username", "u"+strings.ToLower(newID("x")), "password", "long enough")
+		status, body := newJSClient(t, c).call("POST", "/v1/client/sign_ups", "username", "u"+strings.ToLower(newID("x")), "password", "long enough")
 		if status != http.StatusOK {
 			t.Fatalf("sign-up = %d %v", status, body)
 		}
@@ -221,7 +221,7 @@ func TestListOfUsersStopsAtTheLimit(t *testing.T) {
 func TestSignInGivesTokensThatFunctionsAccept(t *testing.T) {
 	c := mustStart(t, "")
 	for _, identifier := range []string{"ada", "ADA", "ada@example.com"} {
-		b := newBrowser(t, c)
+		b := newJSClient(t, c)
 		session := b.signIn(identifier)
 		status, body := b.call("POST", "/v1/client/sessions/"+session+"/tokens")
 		if status != http.StatusOK {
@@ -250,7 +250,7 @@ func checkClaims(t *testing.T, c *Clerk, token, session string) {
 
 func TestWrongSignInsAreRefusedInClerksWords(t *testing.T) {
 	c := mustStart(t, "")
-	b := newBrowser(t, c)
+	b := newJSClient(t, c)
 	_, begun := b.call("POST", "/v1/client/sign_ins", "identifier", "ada")
 	attempt := "/v1/client/sign_ins/" + at(begun, "response.id").(string) + "/attempt_first_factor"
 	for _, tt := range []struct {
@@ -282,7 +282,7 @@ func TestWrongSignInsAreRefusedInClerksWords(t *testing.T) {
 func TestSignOutEndsTheSessionsOfThisBrowserOnly(t *testing.T) {
 	c := mustStart(t, "")
 	for _, way := range []string{"DELETE /v1/client/sessions", "DELETE /v1/client", "POST /v1/client/sessions/ID/remove"} {
-		b, other := newBrowser(t, c), newBrowser(t, c)
+		b, other := newJSClient(t, c), newJSClient(t, c)
 		session, others := b.signIn("ada"), other.signIn("ada")
 		if status, _ := other.call("POST", "/v1/client/sessions/"+session+"/tokens"); status != http.StatusUnauthorized {
 			t.Errorf("another browser's token for this session = %d; want 401", status)
@@ -306,7 +306,7 @@ func TestSignOutEndsTheSessionsOfThisBrowserOnly(t *testing.T) {
 
 func TestSecondSignInInOneBrowserIsRefused(t *testing.T) {
 	c := mustStart(t, "")
-	b := newBrowser(t, c)
+	b := newJSClient(t, c)
 	b.signIn("ada")
 	for _, path := range []string{"/v1/client/sign_ins", "/v1/client/sign_ups"} {
 		if status, body := b.call("POST", path, "identifier", "grace"); status != 400 || at(body, "errors.0.code") != "session_exists" {
@@ -317,7 +317,7 @@ func TestSecondSignInInOneBrowserIsRefused(t *testing.T) {
 
 func TestSignUpMakesSomebodyWhoCanSignIn(t *testing.T) {
 	c := mustStart(t, "")
-	b := newBrowser(t, c)
+	b := newJSClient(t, c)
 	for _, tt := range []struct{ username, password, code string }{
 		{"ab", "long enough", "form_username_invalid_length"},
 		{"<b>hi</b>", "long enough", "form_username_invalid_character"},
@@ -338,7 +338,7 @@ func TestSignUpMakesSomebodyWhoCanSignIn(t *testing.T) {
 	if !strings.HasPrefix(id, "user_") {
 		t.Errorf("new user's id = %q; want user_…", id)
 	}
-	newBrowser(t, c).signIn("edsger")
+	newJSClient(t, c).signIn("edsger")
 	res, err := http.Get(c.origin + Prefix + "/img/" + id + ".svg")
 	if err != nil {
 		t.Fatal(err)
@@ -357,7 +357,7 @@ func TestDeployedPageMayReadAnswersAndNoOtherMay(t *testing.T) {
 	jar, _ := cookiejar.New(nil) // never fails
 	client := api.Client()
 	client.Jar = jar
-	b := &browser{tb: t, client: client, base: api.URL, origin: page}
+	b := &jsClient{tb: t, client: client, base: api.URL, origin: page}
 	session := b.signIn("ada")
 	_, body := b.call("POST", "/v1/client/sessions/"+session+"/tokens")
 	checkClaims(t, c, body["jwt"].(string), session)
@@ -384,7 +384,7 @@ func TestDevelopmentInstancesHostIsKnownByItsDevBrowser(t *testing.T) {
 	api.Config.Handler = c
 	api.Start()
 	t.Cleanup(api.Close)
-	b := &browser{tb: t, client: &http.Client{}, base: api.URL, origin: c.origin} // no cookies
+	b := &jsClient{tb: t, client: &http.Client{}, base: api.URL, origin: c.origin} // no cookies
 	_, body := b.call("POST", "/v1/dev_browser")
 	b.query = "&__clerk_db_jwt=" + body["id"].(string)
 	session := b.signIn("ada")
@@ -449,7 +449,7 @@ func TestManyBrowsersAtOnceDoNotDisturbEachOther(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
-			b := newBrowser(t, c)
+			b := newJSClient(t, c)
 			person := People[i%len(People)]
 			for range 5 {
 				session := b.signIn(person.Username)

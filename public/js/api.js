@@ -1,6 +1,6 @@
 // The API client: one function that asks, and one kind of error.
 
-/** Longest wait for an answer, in ms: twice what the API allows itself. */
+/** Longest wait, in ms: twice what the API allows itself. */
 const patience = 10_000;
 
 /** A refusal in words for people; or no answer (status 0), and a write may have happened. */

@@ -101,7 +101,7 @@ function busy(is) {
 }
 
 /**
- * Sends until the answer is another than "too soon".
+ * Waits out every "too soon".
  * @param {string} content @param {string} key @returns {Promise<Post>}
  */
 async function deliver(content, key) {

@@ -1,5 +1,4 @@
-// A place: the feed, one person's posts, or one post. It loads, reads on, looks
-// for new posts, and follows the news of one's own.
+// A place: the feed, one person's posts, or one post.
 
 import { ask, Problem } from './api.js';
 import { copy, createPost, drawFace, fillPost, nameOf, part, people, postOf, showHandle } from './post.js';
@@ -236,7 +235,7 @@ export class Feed {
     const { children } = this.list;
     for (let i = 0; i < children.length; i++) {
       children[i].ariaPosInSet = String(i + 1);
-      children[i].ariaSetSize = this.next ? '-1' : String(children.length);
+      children[i].ariaSetSize = '-1';
     }
   }
 
@@ -304,7 +303,7 @@ export class Feed {
     this.says(this.articles.size ? ''
       : this.single ? 'It was deleted, or it never was.'
       : this.id ? 'There is nobody, or they have not written yet.'
-      : 'Nobody has written yet. Be the first.');
+      : 'Nobody has written yet.');
     this.head();
   }
 

@@ -1,4 +1,4 @@
-// Boot and places: which address shows what, and what is loaded when.
+// Places: which address shows what, and what is loaded when.
 
 import { Feed } from './feed.js';
 import { part } from './post.js';
@@ -10,7 +10,7 @@ const places = [
   [/^\/p\/([1-9][0-9]{0,18})$/, 'post'],
 ];
 
-/** How many places are kept as they were, for Back. */
+/** How many places are kept for Back. */
 const keptAtMost = 10;
 
 /** @type {Map<string, {feed: Feed, top: number, focus: Element | null}>} */

@@ -1,5 +1,4 @@
-// Editing and deleting one's own posts: both show at once, and are taken back
-// with a message when they are refused.
+// Editing and deleting one's own posts: at once, and taken back when refused.
 
 import { Problem } from './api.js';
 import { copy, fillPost, part, postOf } from './post.js';
@@ -9,7 +8,7 @@ import { equip, fault, tidy } from './text.js';
 
 const dialog = part(document, 'ask');
 
-/** Edits that were refused, so that no text is lost. @type {Map<number, string>} */
+/** Texts of refused edits. @type {Map<number, string>} */
 const unsaved = new Map();
 
 document.addEventListener('click', ({ target }) => {

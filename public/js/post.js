@@ -5,7 +5,7 @@ import { exactly, showTime } from './time.js';
 /** @type {WeakMap<Element, Post>} */
 const posts = new WeakMap();
 
-/** Authors met so far, for answers that come without. @type {Map<string, Author>} */
+/** Met so far, for answers that come without. @type {Map<string, Author>} */
 export const people = new Map();
 
 let count = 0;
@@ -89,8 +89,8 @@ export function drawFace(face, id, author) {
 }
 
 /**
- * Shows text with its http(s) addresses as links. Invisible characters end an
- * address: they could make it read as another one.
+ * Shows text with http(s) links. Invisible characters end an address: they could
+ * make it read as another one.
  * @param {HTMLElement} element @param {string} text
  */
 function linkify(element, text) {

@@ -5,7 +5,7 @@ import { ask, Problem } from './api.js';
 import { clerkHost, proxyUrl, publishableKey } from '../config.js';
 import { part, people, setMe } from './post.js';
 
-/** When Clerk counts as slow, and as out of reach, in ms; it may still come. */
+/** When Clerk counts as slow, and as down, in ms; it may still come. */
 const slowAfter = 4_000;
 const downAfter = 20_000;
 
@@ -24,6 +24,7 @@ let state = 'starting';
 
 /** What was asked for while Clerk was not there yet. @type {Modal | undefined} */
 let wanted;
+let opened = false;
 
 /** @type {string | false | undefined} */
 let told;
@@ -102,7 +103,7 @@ function become(now) {
   show();
 }
 
-/** Shows who is signed in, or why nobody can be; Clerk calls it often. */
+/** Clerk calls it often. */
 function show() {
   const user = window.Clerk?.user;
   const before = userId;
@@ -121,6 +122,9 @@ function show() {
   if (same) return;
   window.Clerk?.[user ? 'mountUserButton' : 'unmountUserButton'](me);
   setMe(userId);
+  // The modal goes, and the focus with it.
+  if (opened) setTimeout(() => document.activeElement === document.body && me.querySelector('button')?.focus(), 500);
+  opened = false;
   document.dispatchEvent(new Event('session'));
 }
 
@@ -132,6 +136,7 @@ function say(text) {
 
 /** Opens Clerk's modal as soon as Clerk is there. @param {Modal} modal */
 export function open(modal) {
+  opened = true;
   if (state === 'ready') return window.Clerk?.[modal]({ fallbackRedirectUrl: location.href });
   wanted = modal;
   if (state === 'down') again.click();

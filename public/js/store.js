@@ -25,8 +25,8 @@ export const news = new EventTarget();
 /** @param {'sending' | 'unsent' | 'post' | 'gone'} type @param {Partial<News>} detail */
 export const tell = (type, detail) => news.dispatchEvent(new CustomEvent(type, { detail }));
 
-// A CDN may answer from before one's own change for a while. What was done here
-// is laid over such answers, so that a reload never seems to have lost it.
+// A CDN may answer from before one's own change for a while: it is laid over
+// such answers, so that a reload never seems to have lost it.
 const own = 'warble.own';
 const lifetime = 60_000;
 
@@ -41,8 +41,7 @@ export function remember(id, post, created = false) {
 }
 
 /**
- * Lays one's own recent changes over posts from the API.
- * @param {Post[]} posts @param {(post: Post) => boolean} belongs whether one that is missing belongs here
+ * @param {Post[]} posts from the API @param {(post: Post) => boolean} belongs whether one that is missing belongs here
  */
 export function withOwn(posts, belongs) {
   const all = new Map(posts.map((post) => [post.id, post]));

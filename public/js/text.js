@@ -5,7 +5,7 @@ import { part } from './post.js';
 /** Most code points of a post (contract.md). */
 const limit = 200;
 
-/** The text as the server keeps it. @param {string} text */
+/** As the server keeps it. @param {string} text */
 export const tidy = (text) => text.toWellFormed().replace(/^\p{White_Space}+|\p{White_Space}+$/gu, '');
 
 /** @param {string} text */
@@ -14,7 +14,7 @@ const length = (text) => [...tidy(text)].length;
 /** What is wrong with a text; '' when nothing is. @param {string} text */
 export function fault(text) {
   const over = length(text) - limit;
-  if (over > 0) return `${over} character${over === 1 ? '' : 's'} too many.`;
+  if (over > 0) return `Too long by ${over}.`;
   return tidy(text) ? '' : 'Write something first.';
 }
 
