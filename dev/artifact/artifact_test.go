@@ -153,27 +153,40 @@ func newer(version, than string) bool {
 	return major > thanMajor || major == thanMajor && minor > thanMinor
 }
 
-// Deployed all the same, the page would sign nobody in, and say so to its
-// readers instead of to whoever deploys it.
-func TestABuildWithoutAUsableKeyFailsWithOneLine(t *testing.T) {
-	for name, key := range map[string]string{
-		"missing":           "",
-		"the secret one":    "sk_test_Y2xlcmsud2FyYmxlLnRlc3Qk",
-		"cut off":           PublishableKey[:len(PublishableKey)-4],
-		"without a host":    "pk_test_JA",
-		"broken characters": `pk_test_";alert(1)`,
+// Deployed all the same, the page would sign nobody in and the API answer
+// nobody, and say so to readers instead of to whoever deploys it.
+func TestABuildWithoutAUsableEnvironmentFailsWithOneLine(t *testing.T) {
+	const database = "mysql://u:hunter2@db.example/warble"
+	for name, test := range map[string]struct {
+		key, database, vercelEnv string
+		named                    string // in the line; "" for a build that succeeds
+		warning                  string
+	}{
+		"key missing":               {"", database, "preview", "CLERK_PUBLISHABLE_KEY", ""},
+		"the secret one":            {"sk_test_Y2xlcmsud2FyYmxlLnRlc3Qk", database, "", "CLERK_PUBLISHABLE_KEY", ""},
+		"cut off":                   {PublishableKey[:len(PublishableKey)-4], database, "", "CLERK_PUBLISHABLE_KEY", ""},
+		"without a host":            {"pk_test_JA", database, "", "CLERK_PUBLISHABLE_KEY", ""},
+		"broken characters":         {`pk_test_";alert(1)`, database, "", "CLERK_PUBLISHABLE_KEY", ""},
+		"database missing":          {PublishableKey, "", "production", "DATABASE_URL", ""},
+		"production key on preview": {"pk_live_Y2xlcmsud2FyYmxlLnRlc3Qk", database, "preview", "pk_live_", ""},
+		"test key in production":    {PublishableKey, database, "production", "", "pk_test_"},
+		"live key in production":    {"pk_live_Y2xlcmsud2FyYmxlLnRlc3Qk", database, "production", "", ""},
+		"test key on preview":       {PublishableKey, database, "preview", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "config.js")
 			command := exec.Command("sh", filepath.Join(product.Root(), "lib/page/build.sh"), out)
-			command.Env = []string{"PATH=" + os.Getenv("PATH"), "CLERK_PUBLISHABLE_KEY=" + key}
-			said, err := command.CombinedOutput()
-			line, ok := strings.CutSuffix(string(said), "\n")
-			if err == nil || !ok || strings.Contains(line, "\n") || !strings.Contains(line, "CLERK_PUBLISHABLE_KEY") || key != "" && strings.Contains(line, key) {
-				t.Errorf("%v, said %q; want a failure and one line that names the variable, without its value", err, said)
-			}
-			if _, err := os.Stat(out); err == nil {
-				t.Error("it wrote a configuration")
+			command.Env = []string{"PATH=" + os.Getenv("PATH"), "CLERK_PUBLISHABLE_KEY=" + test.key, "DATABASE_URL=" + test.database, "VERCEL_ENV=" + test.vercelEnv}
+			output, err := command.CombinedOutput()
+			said := string(output)
+			_, missing := os.Stat(out)
+			switch {
+			case strings.Contains(said, "hunter2") || len(test.key) > 10 && strings.Contains(said, test.key):
+				t.Errorf("%q shows a value", said)
+			case test.named == "" && (err != nil || missing != nil || !strings.Contains(said, test.warning) || (said == "") != (test.warning == "")):
+				t.Errorf("%v, said %q; want it built, and the warning %q", err, said, test.warning)
+			case test.named != "" && (err == nil || missing == nil || strings.Count(said, "\n") != 1 || !strings.Contains(said, test.named) || !strings.Contains(said, "Project Settings")):
+				t.Errorf("%v, said %q; want a failure and one line that names %s and where to set it", err, said, test.named)
 			}
 		})
 	}

@@ -18,6 +18,13 @@ where='Copy it from the Clerk dashboard (API keys) to Vercel: Project Settings, 
 
 [ -n "$key" ] || fail "CLERK_PUBLISHABLE_KEY is not set. $where"
 
+# The functions say the same at run time; here nobody has to run into it.
+[ -n "${DATABASE_URL:-}" ] || fail "DATABASE_URL is not set. Copy the connection string from PlanetScale's dashboard (Connect) to Vercel: Project Settings, Environment Variables, for this environment, then deploy again."
+case ${VERCEL_ENV:-}:$key in
+  preview:pk_live_*) fail "CLERK_PUBLISHABLE_KEY is a production key (pk_live_), which Clerk does not allow on *.vercel.app. Set a development instance's keys (pk_test_, sk_test_) in Vercel: Project Settings, Environment Variables, Preview, then deploy again." ;;
+  production:pk_test_*) printf '%s\n' 'build.sh: warning: production uses a development instance of Clerk (pk_test_), which is limited to 100 users. Set a production instance'"'"'s keys (pk_live_, sk_live_) in Vercel: Project Settings, Environment Variables, Production.' >&2 ;;
+esac
+
 # A key is pk_test_ or pk_live_ and the base64 of the instance's Frontend API
 # host followed by "$". Clerk leaves the padding out; coreutils wants it.
 case $key in
