@@ -36,8 +36,9 @@ const (
 )
 
 // Pool returns the process's pool of connections, opened by the first call:
-// the address is read then, connections are made as statements need them. Its
-// error is a problem that names DATABASE_URL.
+// DATABASE_URL is read then, and the first connection made, which a call
+// meanwhile waits for. Its error is a problem that names DATABASE_URL. A
+// database that cannot be reached is none: each statement tries again.
 var Pool = sync.OnceValues(func() (*sqlx.DB, error) {
 	config, err := parse(os.Getenv("DATABASE_URL"))
 	if err != nil {
@@ -52,8 +53,21 @@ var Pool = sync.OnceValues(func() (*sqlx.DB, error) {
 	db.SetMaxIdleConns(connections)
 	db.SetConnMaxLifetime(lifetime)
 	db.SetConnMaxIdleTime(idleTime)
+	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+	defer cancel()
+	if first, err := db.Conn(ctx); err == nil {
+		first.Close() // it stays in the pool
+	}
 	return db, nil
 })
+
+// A cold start waits for its database: the connection is begun as the process
+// is, while Vercel's runtime starts and the session is verified.
+func init() {
+	if os.Getenv("DATABASE_URL") != "" {
+		go Pool()
+	}
+}
 
 var malformed = problem.Variable("DATABASE_URL",
 	"is malformed: set it to mysql://user:password@host/database, as PlanetScale's dashboard gives it (special characters in the password percent-encoded), or to a go-sql-driver DSN")
