@@ -1,7 +1,7 @@
 # The two commands of this repository. Both need Go (the version in go.mod) and
 # npm; `make test` installs the rest where it can, and names it where it cannot.
 
-.PHONY: run test
+.PHONY: run test push
 
 # The whole product on http://localhost:3000; PORT changes the port.
 # The embedded database needs no C compiler with this tag.
@@ -11,3 +11,8 @@ run:
 # Every test, on the embedded database, MariaDB, the built artifact and Chromium.
 test:
 	@sh dev/test.sh
+
+# Brings the database of DATABASE_URL to schema.sql: shows the statements, and
+# asks before any that loses something. CHECK=1 only reports; drift is status 1.
+push:
+	@cd dev && CGO_ENABLED=0 go build -tags gms_pure_go -o .cache/push ./push && exec .cache/push

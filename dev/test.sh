@@ -26,10 +26,13 @@ need npm npm
 need mariadbd mariadb-server
 need mariadb-install-db mariadb-server
 need chromium chromium
+need jq jq
+need shellcheck shellcheck
 
 step() {
-  echo "== $*"
+  echo "== $* ($(($(date +%s) - begun)) s)"
 }
+begun=$(date +%s)
 
 step npm packages
 # Not npm ci: it refuses a lock without the packages for other systems that
@@ -48,7 +51,7 @@ cmp -s $lock $stamp || {
 # database from needing a C library too.
 tags=-tags=gms_pure_go
 mkdir -p dev/.cache
-(cd dev && go build -o .cache/staticcheck honnef.co/go/tools/cmd/staticcheck)
+(cd dev && go build -o .cache/ honnef.co/go/tools/cmd/staticcheck github.com/rhysd/actionlint/cmd/actionlint)
 staticcheck=$PWD/dev/.cache/staticcheck
 
 step gofmt
@@ -62,6 +65,10 @@ go vet ./...
 step staticcheck
 "$staticcheck" ./...
 (cd dev && "$staticcheck" $tags ./...)
+
+step shellcheck and actionlint
+shellcheck dev/test.sh dev/preview/preview.sh lib/page/build.sh .ci/run
+dev/.cache/actionlint .github/workflows/*.yml
 
 step "functions: rules, sessions, handlers through the bridge"
 go test -race ./...

@@ -53,9 +53,9 @@ func Create(w http.ResponseWriter, r *http.Request) {
 			return nil, err
 		}
 
-		posts := []post.Post{{UserID: userID, Content: content, CreatedAt: now, UpdatedAt: now}}
+		posts := []post.Post{{UserID: userID, Content: content, CreatedAt: post.TimeOf(now), UpdatedAt: post.TimeOf(now)}}
 		status := http.StatusCreated
-		result, err := database.Exec(r.Context(), db, insertSQL, userID, content, now.Time, now.Time, key, slot.Start)
+		result, err := database.Exec(r.Context(), db, insertSQL, userID, content, now, now, key, slot.Start)
 		switch {
 		case err == nil:
 			if posts[0].ID, err = result.LastInsertId(); err != nil {
@@ -75,7 +75,7 @@ func Create(w http.ResponseWriter, r *http.Request) {
 				return nil, database.Problem(err)
 			}
 			// What an edited post said first is not kept: it is taken as the same.
-			if first := posts[0]; first.Content != content && first.UpdatedAt.Equal(first.CreatedAt.Time) {
+			if first := posts[0]; first.Content != content && first.UpdatedAt == first.CreatedAt {
 				return nil, problem.New(http.StatusUnprocessableEntity,
 					"This Idempotency-Key has published another text. Send a new key with a new text.")
 			}

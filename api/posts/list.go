@@ -49,11 +49,11 @@ func List(w http.ResponseWriter, r *http.Request) {
 			return nil, err
 		}
 
-		query, args := feedSQL, []any{page.Before.CreatedAt.Time, page.Before.CreatedAt.Time, page.Before.ID, page.Limit + 1}
+		query, args := feedSQL, []any{page.Before.CreatedAt, page.Before.CreatedAt, page.Before.ID, page.Limit + 1}
 		if page.UserID != "" {
 			query, args = authorSQL, append([]any{page.UserID}, args...)
 		}
-		rows := []post.Post{}
+		rows := make([]post.Post, 0, page.Limit+1)
 		if err := db.SelectContext(r.Context(), &rows, query, args...); err != nil {
 			return nil, database.Problem(err)
 		}

@@ -36,7 +36,7 @@ func Update(w http.ResponseWriter, r *http.Request) {
 		}
 
 		now := post.Now()
-		result, err := database.Exec(r.Context(), db, updateSQL, content, now.Time, r.ID, userID)
+		result, err := database.Exec(r.Context(), db, updateSQL, content, now, r.ID, userID)
 		if err != nil {
 			return nil, database.Problem(err)
 		}
@@ -53,7 +53,7 @@ func Update(w http.ResponseWriter, r *http.Request) {
 			UserID    string    `json:"userId"`
 			Content   string    `json:"content"`
 			UpdatedAt post.Time `json:"updatedAt"`
-		}{r.ID, userID, content, now}
+		}{r.ID, userID, content, post.TimeOf(now)}
 		return &answer.Answer{Status: http.StatusOK, Body: body}, nil
 	})
 }

@@ -3,6 +3,7 @@ package browser
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"os"
@@ -14,14 +15,18 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/fetch"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
 
 // patience is how long a step may take on a busy machine.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // Clerk's own components, as selectors.
 const (
@@ -39,7 +44,8 @@ type Tab struct {
 	ctx context.Context
 
 	mu       sync.Mutex
-	requests []string
+	requests []*network.Request
+	decide   func(*network.Request) Fate
 }
 
 // Open starts a browser, until the test ends, with further command-line flags.
@@ -50,7 +56,6 @@ func Open(tb testing.TB, flags ...chromedp.ExecAllocatorOption) *Tab {
 	if _, err := exec.LookPath("chromium"); err != nil {
 		tb.Fatal("chromium is missing: install it (on Debian: apt-get install chromium)")
 	}
-	tab := &Tab{tb: tb}
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), append([]chromedp.ExecAllocatorOption{
 		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.WindowSize(900, 800),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
@@ -58,21 +63,48 @@ func Open(tb testing.TB, flags ...chromedp.ExecAllocatorOption) *Tab {
 		chromedp.Flag("disable-blink-features", "AutomationControlled"), // or ClerkJS believes it is offline
 	}, flags...)...)
 	tb.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithListener(tab.listen))
+	return open(tb, ctx)
+}
+
+// Beside opens another tab of the same person, who sees it instead: it shares
+// cookies and storage.
+func (tab *Tab) Beside() *Tab {
+	tab.tb.Helper()
+	return open(tab.tb, tab.ctx)
+}
+
+// Apart opens a tab as in a browser of somebody else, without the time that one
+// takes to start. It belongs to the test tb.
+func (tab *Tab) Apart(tb testing.TB) *Tab {
+	tb.Helper()
+	return open(tb, tab.ctx, chromedp.WithNewBrowserContext())
+}
+
+// open opens a tab in the browser of ctx, or the first of a new one.
+func open(tb testing.TB, ctx context.Context, options ...chromedp.ContextOption) *Tab {
+	tb.Helper()
+	tab := &Tab{tb: tb}
+	ctx, cancel := chromedp.NewContext(ctx, append(options, chromedp.WithListener(tab.listen))...)
 	tb.Cleanup(func() {
 		if err := chromedp.Cancel(ctx); err != nil {
-			tb.Logf("stop chromium: %v", err)
+			tb.Logf("close a tab: %v", err)
 		}
 		cancel()
 	})
 	tab.ctx = ctx
-	if _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); err != nil {
-		tb.Fatalf("start chromium: %v", err)
-	}
-	if _, err := chromedp.Call(ctx, log.Enable, cdp.Empty{}); err != nil {
-		tb.Fatalf("start chromium: %v", err)
+	// No deadline: one at the first step would be the whole tab's.
+	if err := chromedp.Do(ctx, command(network.Enable, network.EnableParams{}), command(log.Enable, cdp.Empty{})); err != nil {
+		tb.Fatalf("open a tab: %v", err)
 	}
 	return tab
+}
+
+// command is a step that tells the browser something.
+func command[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Call(ctx, command, params)
+		return err
+	})
 }
 
 func (tab *Tab) listen(event any) {
@@ -85,20 +117,129 @@ func (tab *Tab) listen(event any) {
 		}
 	case *network.EventRequestWillBeSent:
 		tab.mu.Lock()
-		tab.requests = append(tab.requests, e.Request.Method+" "+e.Request.URL)
+		tab.requests = append(tab.requests, e.Request)
 		tab.mu.Unlock()
 		u, err := url.Parse(e.Request.URL)
 		if err == nil && strings.HasPrefix(u.Scheme, "http") && u.Hostname() != "127.0.0.1" && u.Hostname() != "localhost" && !strings.HasSuffix(u.Hostname(), ".test") {
 			tab.tb.Errorf("the page asks for %s", e.Request.URL)
 		}
+	case *fetch.EventRequestPaused:
+		go tab.settle(e)
 	}
 }
 
-// Requests are those of the tab so far, as "GET http://…".
-func (tab *Tab) Requests() []string {
+// Requests are those of the tab so far with a method, and a path that begins
+// with prefix.
+func (tab *Tab) Requests(method, prefix string) []*network.Request {
 	tab.mu.Lock()
 	defer tab.mu.Unlock()
-	return append([]string(nil), tab.requests...)
+	var found []*network.Request
+	for _, request := range tab.requests {
+		u, err := url.Parse(request.URL)
+		if err == nil && request.Method == method && strings.HasPrefix(u.Path, prefix) {
+			found = append(found, request)
+		}
+	}
+	return found
+}
+
+// A Fate is what becomes of a request of the page. The zero Fate lets it pass.
+type Fate struct {
+	Delay  time.Duration // before what follows
+	Block  bool          // it never leaves the browser
+	Lose   bool          // the server gets and answers it; the answer never arrives
+	Status int           // it is answered in the server's place, with this status
+	Header map[string]string
+	Body   string
+}
+
+// Intercept lets decide say what becomes of each request, from now on, whose
+// address matches a pattern, in which * is any text. It replaces what an earlier
+// call said.
+func (tab *Tab) Intercept(pattern string, decide func(*network.Request) Fate) {
+	tab.tb.Helper()
+	tab.mu.Lock()
+	tab.decide = decide
+	tab.mu.Unlock()
+	tab.Do("intercept "+pattern, command(fetch.Enable, fetch.EnableParams{Patterns: []*fetch.RequestPattern{{URLPattern: pattern}}}))
+}
+
+// Fail is Intercept with one fate for all.
+func (tab *Tab) Fail(pattern string, fate Fate) {
+	tab.tb.Helper()
+	tab.Intercept(pattern, func(*network.Request) Fate { return fate })
+}
+
+// Heal ends what Intercept began, for new requests.
+func (tab *Tab) Heal() {
+	tab.tb.Helper()
+	tab.Intercept("*", func(*network.Request) Fate { return Fate{} })
+}
+
+// settle does to a request what was decided. Errors mean that the page does not
+// wait for it any more.
+func (tab *Tab) settle(e *fetch.EventRequestPaused) {
+	if e.ResponseStatusCode != 0 || e.ResponseErrorReason != "" { // the answer to one to lose
+		_, _ = chromedp.Call(tab.ctx, fetch.FailRequest, fetch.FailRequestParams{RequestID: e.RequestID, ErrorReason: network.ErrorReasonConnectionReset})
+		return
+	}
+	tab.mu.Lock()
+	fate := tab.decide(e.Request)
+	tab.mu.Unlock()
+	select {
+	case <-time.After(fate.Delay):
+	case <-tab.ctx.Done():
+		return
+	}
+	switch {
+	case fate.Block:
+		_, _ = chromedp.Call(tab.ctx, fetch.FailRequest, fetch.FailRequestParams{RequestID: e.RequestID, ErrorReason: network.ErrorReasonBlockedByClient})
+	case fate.Status != 0:
+		var header []*fetch.HeaderEntry
+		for name, value := range fate.Header {
+			header = append(header, &fetch.HeaderEntry{Name: name, Value: value})
+		}
+		_, _ = chromedp.Call(tab.ctx, fetch.FulfillRequest, fetch.FulfillRequestParams{
+			RequestID: e.RequestID, ResponseCode: int64(fate.Status), ResponseHeaders: header, Body: []byte(fate.Body)})
+	default:
+		_, _ = chromedp.Call(tab.ctx, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: e.RequestID, InterceptResponse: &fate.Lose})
+	}
+}
+
+// Before runs a script in each document that is loaded from now on, before the
+// page's own.
+func (tab *Tab) Before(script string) {
+	tab.tb.Helper()
+	tab.Do("add a script", command(page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script}))
+}
+
+// Hurry makes the page's timers, from its next load on, run so many times as
+// fast. Its clock stays right.
+func (tab *Tab) Hurry(times int) {
+	tab.tb.Helper()
+	tab.Before(fmt.Sprintf(`for (const name of ['setTimeout', 'setInterval']) {
+		const real = window[name];
+		window[name] = (act, after = 0, ...rest) => real(act, after / %d, ...rest);
+	}`, times))
+}
+
+// Front makes it the tab that one looks at.
+func (tab *Tab) Front() {
+	tab.tb.Helper()
+	tab.Do("bring to front", command(page.BringToFront, cdp.Empty{}))
+}
+
+// Media sets what the system prefers, such as "prefers-color-scheme", "dark".
+func (tab *Tab) Media(feature, value string) {
+	tab.tb.Helper()
+	tab.Do("prefer "+value, command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: feature, Value: value}}}))
+}
+
+// Size sets the size of the viewport, in CSS pixels.
+func (tab *Tab) Size(width, height int64) {
+	tab.tb.Helper()
+	tab.Do("resize", chromedp.EmulateViewport(width, height))
 }
 
 // Context is for what the other methods do not do.
@@ -121,6 +262,33 @@ func (tab *Tab) Go(address string) {
 	tab.Do("load "+address, chromedp.Navigate(address))
 }
 
+// Begin loads an address and does not wait for any of it.
+func (tab *Tab) Begin(address string) {
+	tab.tb.Helper()
+	tab.Do("begin to load "+address, command(page.Navigate, page.NavigateParams{URL: address}))
+}
+
+// Reload loads the page again.
+func (tab *Tab) Reload() {
+	tab.tb.Helper()
+	tab.Do("reload", chromedp.Reload())
+}
+
+// Keys presses keys: the text of keys, or one of package kb's, with modifiers.
+func (tab *Tab) Keys(keys string, modifiers ...chromedp.Modifier) {
+	tab.tb.Helper()
+	tab.Do("press keys", chromedp.KeyEvent(keys, chromedp.KeyModifiers(modifiers...)))
+}
+
+// Fill waits for a field (a CSS selector), and puts a text in place of its own,
+// as pasting does.
+func (tab *Tab) Fill(field, text string) {
+	tab.tb.Helper()
+	tab.Wait(`document.querySelector(` + Quote(field) + `)?.checkVisibility()`)
+	Eval[bool](tab, `(() => { const field = document.querySelector(`+Quote(field)+`); field.focus(); field.select(); return true })()`)
+	tab.Do("fill "+field, command(input.InsertText, input.InsertTextParams{Text: text}))
+}
+
 // Eval evaluates an expression, which may be a promise.
 func Eval[T any](tab *Tab, expression string) T {
 	tab.tb.Helper()
@@ -137,13 +305,13 @@ func Eval[T any](tab *Tab, expression string) T {
 // Text waits until the page shows a text.
 func (tab *Tab) Text(want string) {
 	tab.tb.Helper()
-	tab.Wait("document.body.innerText.includes(" + quote(want) + ")")
+	tab.Wait("document.body.innerText.includes(" + Quote(want) + ")")
 }
 
 // NoText waits until the page does not show a text any more.
 func (tab *Tab) NoText(gone string) {
 	tab.tb.Helper()
-	tab.Wait("!document.body.innerText.includes(" + quote(gone) + ")")
+	tab.Wait("!document.body.innerText.includes(" + Quote(gone) + ")")
 }
 
 // Wait waits until an expression is true, over page loads too.
@@ -173,8 +341,8 @@ func (tab *Tab) Press(scope, name string) {
 	const marked = "data-test-press"
 	tab.Wait(`(() => {
 		document.querySelectorAll('[` + marked + `]').forEach(b => b.removeAttribute('` + marked + `'));
-		const button = [...(document.querySelector(` + quote(scope) + `)?.querySelectorAll('button') ?? [])].find(b =>
-			(b.getAttribute('aria-label') ?? b.innerText).trim().startsWith(` + quote(name) + `) && b.checkVisibility() && !b.disabled);
+		const button = [...(document.querySelector(` + Quote(scope) + `)?.querySelectorAll('button') ?? [])].find(b =>
+			(b.getAttribute('aria-label') ?? b.innerText).trim().startsWith(` + Quote(name) + `) && b.checkVisibility() && !b.disabled);
 		button?.setAttribute('` + marked + `', '');
 		return button;
 	})()`)
@@ -205,4 +373,11 @@ func (tab *Tab) Shot(name string) {
 	}
 }
 
-func quote(text string) string { return fmt.Sprintf("%q", text) }
+// Quote writes a value as JavaScript does.
+func Quote(value any) string {
+	quoted, err := json.Marshal(value)
+	if err != nil {
+		panic(fmt.Sprintf("quote %v: %v", value, err)) // a mistake in the test
+	}
+	return string(quoted)
+}

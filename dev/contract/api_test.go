@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -62,26 +61,7 @@ func open(t *testing.T, databaseURL string, environment map[string]string) *api 
 	for name, value := range environment {
 		all[name] = value
 	}
-	return &api{product.StartOn(t, port, all), t, clerk, connect(t, databaseURL)}
-}
-
-func connect(t *testing.T, databaseURL string) *sqlx.DB {
-	t.Helper()
-	db, err := sqlx.Open("mysql", dsn(t, databaseURL))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	schema, err := os.ReadFile(filepath.Join(product.Root(), "schema.sql"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 2 { // applying it again is harmless
-		if _, err := db.Exec(string(schema)); err != nil {
-			t.Fatalf("apply schema.sql: %v", err)
-		}
-	}
-	return db
+	return &api{product.StartOn(t, port, all), t, clerk, product.Database(t, databaseURL)}
 }
 
 // user is somebody who is signed in, or nobody: "".

@@ -9,6 +9,7 @@ import (
 
 	"warble/dev/faults"
 	"warble/dev/mariadb"
+	"warble/dev/product"
 )
 
 // behindFaults opens Warble on a MariaDB that it reaches through a proxy.
@@ -21,7 +22,7 @@ func behindFaults(t *testing.T) (*api, *faults.Proxy) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	connect(t, server.URL()) // schema.sql, past the proxy
+	product.Database(t, server.URL()) // schema.sql, past the proxy
 	u.Host = proxy.Addr()
 	return open(t, u.String(), nil), proxy
 }

@@ -138,6 +138,26 @@ func (f *Function) Pids() []int {
 	return pids
 }
 
+// Start is how a process came up.
+type Start struct {
+	Pid     int
+	Begun   time.Time // when it was about to be started
+	Waiting time.Time // when it first asked for an event: its runtime and our packages were ready
+}
+
+// Starts tells it of the living processes that have asked, the oldest first.
+func (f *Function) Starts() []Start {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var starts []Start
+	for _, i := range f.instances {
+		if waiting := i.waiting.Load(); waiting != nil && !i.isDead() {
+			starts = append(starts, Start{i.process.Pid, i.begun, *waiting})
+		}
+	}
+	return starts
+}
+
 // Log is what the processes wrote so far, to standard output and error.
 func (f *Function) Log() string {
 	log, err := io.ReadAll(io.NewSectionReader(f.log, 0, 1<<62))
@@ -169,6 +189,8 @@ func (f *Function) Close() error {
 // An instance is a process with a Runtime API of its own.
 type instance struct {
 	idle    bool // guarded by the function's mutex
+	begun   time.Time
+	waiting atomic.Pointer[time.Time] // set by its first request for an event
 	process *os.Process
 	calls   chan *call
 	current atomic.Pointer[call] // taken, and not answered yet
@@ -194,7 +216,7 @@ func start(binary string, env []string, log *os.File) (*instance, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the runtime api: %w", err)
 	}
-	i := &instance{calls: make(chan *call), ended: make(chan struct{})}
+	i := &instance{begun: time.Now(), calls: make(chan *call), ended: make(chan struct{})}
 	server := &http.Server{Handler: i.runtimeAPI(log)}
 	go server.Serve(listener)
 
@@ -229,6 +251,8 @@ func start(binary string, env []string, log *os.File) (*instance, error) {
 func (i *instance) runtimeAPI(log io.Writer) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", func(w http.ResponseWriter, r *http.Request) {
+		now := time.Now()
+		i.waiting.CompareAndSwap(nil, &now)
 		select {
 		case c := <-i.calls:
 			i.current.Store(c)

@@ -49,6 +49,7 @@ type Server struct {
 	program string // mariadbd's path
 	user    string // whom it runs as: it does not run as root unasked
 	dir     string
+	options []string // of the caller's, after our own
 	port    int
 	version string
 	process *os.Process
@@ -72,9 +73,10 @@ func Start(tb testing.TB) *Server {
 	return s
 }
 
-// New is Start for callers outside of a test, such as a TestMain. The caller
-// owns the server and must Close it.
-func New() (*Server, error) {
+// New is Start for callers outside of a test, such as a TestMain. Options of
+// mariadbd, such as "--innodb-buffer-pool-size=512M", come after our own and
+// replace them. The caller owns the server and must Close it.
+func New(options ...string) (*Server, error) {
 	install, err := find("mariadb-install-db")
 	if err != nil {
 		return nil, err
@@ -93,7 +95,7 @@ func New() (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
-	s := &Server{program: program, user: me.Username, dir: dir}
+	s := &Server{program: program, user: me.Username, dir: dir, options: options}
 	if err := os.WriteFile(s.path("setup.sql"), []byte(setup), 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("write setup.sql: %w", err), s.Close())
 	}
@@ -135,14 +137,14 @@ func (s *Server) launch() error {
 	if err != nil {
 		return fmt.Errorf("open mariadb's log: %w", err)
 	}
-	cmd := exec.Command(s.program, "--no-defaults",
-		"--datadir="+s.path("data"),
-		"--socket="+s.path("socket"),
-		"--pid-file="+s.path("pid"),
-		"--init-file="+s.path("setup.sql"),
+	arguments := append([]string{"--no-defaults",
+		"--datadir=" + s.path("data"),
+		"--socket=" + s.path("socket"),
+		"--pid-file=" + s.path("pid"),
+		"--init-file=" + s.path("setup.sql"),
 		"--bind-address=127.0.0.1",
-		"--port="+strconv.Itoa(s.port),
-		"--user="+s.user,
+		"--port=" + strconv.Itoa(s.port),
+		"--user=" + s.user,
 		"--skip-name-resolve",
 		"--default-time-zone=+05:30",
 		"--character-set-server=latin1",
@@ -153,7 +155,8 @@ func (s *Server) launch() error {
 		"--innodb-flush-log-at-trx-commit=2",
 		"--innodb-buffer-pool-size=32M",
 		"--innodb-log-file-size=16M",
-	)
+	}, s.options...)
+	cmd := exec.Command(s.program, arguments...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = endWithThread()
 

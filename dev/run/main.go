@@ -46,7 +46,7 @@ func run(ctx context.Context) error {
 	}
 	// As `vercel env pull` writes it; what the environment says goes first.
 	if err := godotenv.Load(filepath.Join(root, ".env.local")); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("read .env.local: %w", err)
+		return errors.New("read .env.local: it has a line that is not NAME=value") // err quotes the file, secrets and all
 	}
 	listener, err := listen(cmp.Or(os.Getenv("PORT"), "3000"))
 	if err != nil {

@@ -4,7 +4,6 @@
 package answer
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -119,12 +118,12 @@ func write(w http.ResponseWriter, r *http.Request, answer *Answer) error {
 		w.WriteHeader(answer.Status)
 		return nil
 	}
-	var body bytes.Buffer
-	if err := json.NewEncoder(&body).Encode(answer.Body); err != nil {
+	body, err := json.Marshal(answer.Body)
+	if err != nil {
 		return fmt.Errorf("encode the answer: %w", err)
 	}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		sum := sha256.Sum256(body.Bytes())
+		sum := sha256.Sum256(body)
 		etag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
 		header.Set("ETag", etag)
 		if matches(r.Header.Values("If-None-Match"), etag) {
@@ -132,7 +131,7 @@ func write(w http.ResponseWriter, r *http.Request, answer *Answer) error {
 			return nil
 		}
 	}
-	send(w, r, answer.Status, "application/json", body.Bytes())
+	send(w, r, answer.Status, "application/json", body)
 	return nil
 }
 

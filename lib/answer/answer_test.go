@@ -86,7 +86,7 @@ func checkProblem(t *testing.T, got served, status int, cause string) {
 
 func TestReadersGetJSONThatTheCDNMayKeepForASecond(t *testing.T) {
 	got := serve(t, "GET", "/api/posts/1", nil, ok)
-	if got.status != 200 || got.body != `{"a":"\u003cb\u003e"}`+"\n" || got.header.Get("Content-Type") != "application/json" || got.log != "" {
+	if got.status != 200 || got.body != `{"a":"\u003cb\u003e"}` || got.header.Get("Content-Type") != "application/json" || got.log != "" {
 		t.Errorf("%+v; want JSON and no line in the log", got)
 	}
 	if cc := got.header.Get("Cache-Control"); !strings.Contains(cc, "s-maxage=1,") || !strings.Contains(cc, "max-age=0") || !strings.Contains(cc, "stale-while-revalidate") {

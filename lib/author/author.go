@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -92,10 +93,8 @@ func (d *directory) stale(ids []string) []string {
 		return nil
 	}
 	var stale []string
-	seen := map[string]bool{}
 	for _, id := range ids {
-		if !seen[id] && now.After(d.entries[id].expires) {
-			seen[id] = true
+		if now.After(d.entries[id].expires) && !slices.Contains(stale, id) {
 			stale = append(stale, id)
 		}
 	}

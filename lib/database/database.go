@@ -40,7 +40,7 @@ const (
 // meanwhile waits for. Its error is a problem that names DATABASE_URL. A
 // database that cannot be reached is none: each statement tries again.
 var Pool = sync.OnceValues(func() (*sqlx.DB, error) {
-	config, err := parse(os.Getenv("DATABASE_URL"))
+	config, err := Config(os.Getenv("DATABASE_URL"))
 	if err != nil {
 		return nil, err
 	}
@@ -72,10 +72,10 @@ func init() {
 var malformed = problem.Variable("DATABASE_URL",
 	"is malformed: set it to mysql://user:password@host/database, as PlanetScale's dashboard gives it (special characters in the password percent-encoded), or to a go-sql-driver DSN")
 
-// parse reads both spellings of the address: the URL of PlanetScale's dashboard
+// Config reads both spellings of the address: the URL of PlanetScale's dashboard
 // and of Prisma, and the DSN of go-sql-driver. It takes from them who, where
 // and which database; how the connection behaves is for us to say.
-func parse(databaseURL string) (*mysql.Config, error) {
+func Config(databaseURL string) (*mysql.Config, error) {
 	if databaseURL == "" {
 		return nil, problem.Variable("DATABASE_URL", "is missing: set it to the connection string from PlanetScale's dashboard, Connect")
 	}

@@ -42,7 +42,7 @@ func TestDatabaseURLIsReadInBothSpellings(t *testing.T) {
 		{"DSN with an odd password", "u:p@ss/w?rd@tcp(db.example)/warble", "u", "p@ss/w?rd", "db.example:3306", "warble", true},
 		{"DSN, socket", "root@unix(/run/mysqld/mysqld.sock)/warble", "root", "", "/run/mysqld/mysqld.sock", "warble", false},
 	} {
-		config, err := parse(test.value)
+		config, err := Config(test.value)
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
 			continue
@@ -73,7 +73,7 @@ func TestWrongDatabaseURLIsNamedAndNotShown(t *testing.T) {
 		"postgres://u:hunter2@db.example/warble", "u:hunter2@tcp(db.example/warble", "u:hunter2@db.example/warble",
 		"u:hunter2@tcp(db.example)/warble?tls=custom", "mysql://u:hunter2@db.example\n/warble",
 	} {
-		_, err := parse(value)
+		_, err := Config(value)
 		p, ok := errors.AsType[*problem.Problem](err)
 		if !ok || p.Status != 500 || !strings.Contains(p.Detail, "DATABASE_URL") {
 			t.Errorf("parse(%q): %v; want a problem that names DATABASE_URL", value, err)
@@ -124,7 +124,7 @@ func FuzzDatabaseURLIsSafeOrRefused(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		config, err := parse(value)
+		config, err := Config(value)
 		if err != nil {
 			if _, ok := errors.AsType[*problem.Problem](err); !ok {
 				t.Fatalf("parse(%q): %v is no problem", value, err)

@@ -46,7 +46,7 @@ type Slot struct {
 // SlotAt returns the slot of the clock that now is in. It is named by its start
 // and not by a running number, so that a change of POST_INTERVAL cannot make
 // two slots of different times one.
-func SlotAt(now Time) (Slot, error) {
+func SlotAt(now time.Time) (Slot, error) {
 	interval := defaultInterval
 	if value, ok := os.LookupEnv("POST_INTERVAL"); ok && value != "" {
 		seconds, err := strconv.ParseUint(value, 10, 32)

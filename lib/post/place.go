@@ -83,18 +83,22 @@ func (p Page) Cut(rows []Post) (posts []Post, next string) {
 		return rows, ""
 	}
 	last := rows[p.Limit-1]
-	return rows[:p.Limit], Cursor{last.CreatedAt, last.ID}.String()
+	createdAt, err := time.Parse(layout, string(last.CreatedAt))
+	if err != nil {
+		panic(err) // TimeOf has written it
+	}
+	return rows[:p.Limit], Cursor{createdAt, last.ID}.String()
 }
 
 // Cursor is a place in the feed: that of the last post of a page. Posts are
 // ordered by time and then id, so that it stays where it is however many come.
 type Cursor struct {
-	CreatedAt Time
+	CreatedAt time.Time
 	ID        int64
 }
 
 // newest is a cursor before all posts: the last instant a DATETIME(3) has.
-var newest = Cursor{Time{time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC)}, math.MaxInt64}
+var newest = Cursor{time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC), math.MaxInt64}
 
 // String is the cursor as the API gives it: "<Unix milliseconds>-<id>".
 func (c Cursor) String() string {
@@ -109,5 +113,5 @@ func ParseCursor(s string) (Cursor, error) {
 	if !ok || !ok2 || milli > newest.CreatedAt.UnixMilli() {
 		return Cursor{}, fmt.Errorf("cursor %q is not <Unix milliseconds>-<id>", s)
 	}
-	return Cursor{Time{time.UnixMilli(milli).UTC()}, id}, nil
+	return Cursor{time.UnixMilli(milli).UTC(), id}, nil
 }

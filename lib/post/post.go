@@ -31,18 +31,16 @@ type Author struct {
 	ImageURL string `json:"imageUrl,omitempty"`
 }
 
-// Time is an instant in UTC to the millisecond: what DATETIME(3) keeps and what
-// the API says, so that every answer about a post gives the same.
-type Time struct{ time.Time }
+// Time is an instant as the API says it: RFC 3339, UTC, with the milliseconds
+// that DATETIME(3) keeps, so that every answer about a post gives the same. It
+// is text from the row on: a page of posts has forty, and JSON takes text as it
+// is.
+type Time string
 
-// Now is the present, cut to the millisecond before it is sent: MySQL would
-// round what MariaDB cuts.
-func Now() Time { return Time{time.Now().UTC().Truncate(time.Millisecond)} }
+const layout = "2006-01-02T15:04:05.000Z"
 
-// MarshalJSON writes RFC 3339 with three decimals.
-func (t Time) MarshalJSON() ([]byte, error) {
-	return t.UTC().AppendFormat(nil, `"2006-01-02T15:04:05.000Z"`), nil
-}
+// TimeOf is t as the API says it.
+func TimeOf(t time.Time) Time { return Time(t.UTC().Format(layout)) }
 
 // Scan takes a column that the driver has parsed as a time.
 func (t *Time) Scan(column any) error {
@@ -50,9 +48,13 @@ func (t *Time) Scan(column any) error {
 	if !ok {
 		return fmt.Errorf("column is a %T, not a time", column)
 	}
-	t.Time = parsed
+	*t = TimeOf(parsed)
 	return nil
 }
+
+// Now is the present, cut to the millisecond before it is sent: MySQL would
+// round what MariaDB cuts.
+func Now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
 // MaxLength is the longest content, in Unicode code points: the width of the
 // column, and what the page counts.

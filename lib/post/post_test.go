@@ -152,7 +152,7 @@ func FuzzBodyIsContentOrAProblem(f *testing.F) {
 }
 
 func TestQueryStringSelectsThePageOrSaysWhatToSend(t *testing.T) {
-	cursor := Cursor{Time{time.UnixMilli(1_700_000_000_123).UTC()}, 42}
+	cursor := Cursor{time.UnixMilli(1_700_000_000_123).UTC(), 42}
 	for _, test := range []struct {
 		query  string
 		want   Page
@@ -183,7 +183,7 @@ func TestQueryStringSelectsThePageOrSaysWhatToSend(t *testing.T) {
 func TestPageHasNextOnlyWhenThereAreMorePosts(t *testing.T) {
 	rows := make([]Post, 3)
 	for i := range rows {
-		rows[i] = Post{ID: int64(30 - i), CreatedAt: Time{time.UnixMilli(1000).UTC()}}
+		rows[i] = Post{ID: int64(30 - i), CreatedAt: TimeOf(time.UnixMilli(1000))}
 	}
 	for _, test := range []struct {
 		limit, posts int
@@ -238,9 +238,13 @@ func TestTimesHaveMillisecondsAndUTCInEveryAnswer(t *testing.T) {
 		{time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC), `"2026-11-22T05:00:00.000Z"`},
 		{time.Date(2026, 11, 22, 5, 0, 0, 120e6, time.FixedZone("", 3600)), `"2026-11-22T04:00:00.120Z"`},
 	} {
-		got, err := json.Marshal(Time{test.time})
-		if string(got) != test.want || err != nil {
-			t.Errorf("Marshal(%v) = %s, %v; want %s", test.time, got, err, test.want)
+		var scanned Time
+		if err := scanned.Scan(test.time); err != nil {
+			t.Fatal(err)
+		}
+		got, err := json.Marshal(scanned)
+		if string(got) != test.want || err != nil || scanned != TimeOf(test.time) {
+			t.Errorf("scanned from %v: %s, %v; want %s", test.time, got, err, test.want)
 		}
 	}
 	if now := Now(); now.Location() != time.UTC || now.Nanosecond()%1e6 != 0 {
@@ -275,7 +279,7 @@ func TestIdempotencyKeyIsTakenBareOrQuoted(t *testing.T) {
 }
 
 func TestSlotsAreFixedOnTheClock(t *testing.T) {
-	at := func(ms int64) Time { return Time{time.UnixMilli(ms).UTC()} }
+	at := func(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
 	for _, test := range []struct {
 		interval   string
 		now        int64

@@ -103,7 +103,7 @@ func userOf(i *instance, authorization ...string) (string, error) {
 	return required(r, func() (*instance, error) { return i, nil })
 }
 
-func status(err error) int {
+func statusOf(err error) int {
 	if err == nil {
 		return 0
 	}
@@ -158,8 +158,8 @@ func TestOnlyTokensOfALiveSessionOfOursAreAccepted(t *testing.T) {
 		if test.ok {
 			want = 0
 		}
-		if status(err) != want || (userID == "user_1") != test.ok {
-			t.Errorf("%s: user %q, status %d (%v); want accepted: %t", test.name, userID, status(err), err, test.ok)
+		if statusOf(err) != want || (userID == "user_1") != test.ok {
+			t.Errorf("%s: user %q, status %d (%v); want accepted: %t", test.name, userID, statusOf(err), err, test.ok)
 		}
 	}
 }
@@ -204,8 +204,8 @@ func TestForgedAndMangledTokensAreRefused(t *testing.T) {
 		"secret key":           {"Bearer sk_test_abc"},
 		"very long":            {"Bearer " + strings.Repeat("A", 1<<20) + ".A.A"},
 	} {
-		if userID, err := userOf(i, authorization...); userID != "" || status(err) != 401 {
-			t.Errorf("%s: user %q, status %d; want none, 401", name, userID, status(err))
+		if userID, err := userOf(i, authorization...); userID != "" || statusOf(err) != 401 {
+			t.Errorf("%s: user %q, status %d; want none, 401", name, userID, statusOf(err))
 		}
 	}
 	for _, scheme := range []string{"Bearer", "bearer", "BEARER"} {
@@ -221,7 +221,7 @@ func TestOptionalSessionIsNoneOnlyWithoutTheHeader(t *testing.T) {
 	}
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header["Authorization"] = []string{""}
-	if _, err := Optional(r); status(err) != 401 {
+	if _, err := Optional(r); statusOf(err) != 401 {
 		t.Errorf("empty header: %v; want a 401", err)
 	}
 }
@@ -256,7 +256,7 @@ func TestWithoutAnyOriginEverySessionIsRefusedAndTheLogSaysWhy(t *testing.T) {
 	}
 	for name, change := range map[string]map[string]any{"with azp": nil, "without": {"azp": nil}} {
 		_, err := userOf(i, "Bearer "+sign(ourKey, "", claims(change)))
-		if status(err) != 401 || !strings.Contains(err.Error(), "CLERK_AUTHORIZED_PARTIES") {
+		if statusOf(err) != 401 || !strings.Contains(err.Error(), "CLERK_AUTHORIZED_PARTIES") {
 			t.Errorf("%s: %v; want a 401 whose cause names CLERK_AUTHORIZED_PARTIES", name, err)
 		}
 	}
@@ -398,7 +398,7 @@ func TestUnknownKeysCannotMakeUsFetchWithoutLimit(t *testing.T) {
 	api := startClerkAPI(t)
 	i, clock := withKeySet(t, api)
 	for n := range 1000 {
-		if _, err := userOf(i, "Bearer "+part(map[string]string{"alg": "RS256", "kid": string(rune('a' + n%26))})+".e30.AAAA"); status(err) != 401 {
+		if _, err := userOf(i, "Bearer "+part(map[string]string{"alg": "RS256", "kid": string(rune('a' + n%26))})+".e30.AAAA"); statusOf(err) != 401 {
 			t.Fatalf("unknown key: %v; want a 401", err)
 		}
 	}
@@ -424,10 +424,10 @@ func TestRotatedKeysAreTakenAndWithdrawnOnesDropped(t *testing.T) {
 	if _, err := userOf(i, after); err != nil {
 		t.Errorf("new key: %v; want it fetched", err)
 	}
-	if _, err := userOf(i, before); status(err) != 401 {
+	if _, err := userOf(i, before); statusOf(err) != 401 {
 		t.Errorf("withdrawn key: %v; want a 401", err)
 	}
-	if _, err := userOf(i, "Bearer "+sign(otherKey, "ec", claims(nil))); status(err) != 401 {
+	if _, err := userOf(i, "Bearer "+sign(otherKey, "ec", claims(nil))); statusOf(err) != 401 {
 		t.Errorf("kid of a key that is not RS256: %v; want a 401", err)
 	}
 }
@@ -438,10 +438,10 @@ func TestOutageOfClerkRefusesNobodyWhoseKeyIsKnown(t *testing.T) {
 	token := "Bearer " + sign(ourKey, "ins_1", claims(nil))
 
 	api.status.Store(500)
-	if _, err := userOf(i, token); status(err) != 503 || problem.From(err).RetryAfter == 0 {
+	if _, err := userOf(i, token); statusOf(err) != 503 || problem.From(err).RetryAfter == 0 {
 		t.Errorf("no key known yet: %v; want a 503 with Retry-After", err)
 	}
-	if _, err := userOf(i, token); status(err) != 503 || api.fetches.Load() != 1 {
+	if _, err := userOf(i, token); statusOf(err) != 503 || api.fetches.Load() != 1 {
 		t.Errorf("again at once: %v after %d fetches; want a 503 after 1", err, api.fetches.Load())
 	}
 	api.status.Store(200)
@@ -456,12 +456,12 @@ func TestOutageOfClerkRefusesNobodyWhoseKeyIsKnown(t *testing.T) {
 			t.Errorf("Clerk answers %d, key known: %v; want it accepted", fault, err)
 		}
 	}
-	if _, err := userOf(i, "Bearer "+sign(otherKey, "new", claims(nil))); status(err) != 503 {
+	if _, err := userOf(i, "Bearer "+sign(otherKey, "new", claims(nil))); statusOf(err) != 503 {
 		t.Errorf("key that may be new: %v; want a 503", err)
 	}
 	api.status.Store(401)
 	clock.Add(int64(fetchInterval / time.Second))
-	if _, err := userOf(i, "Bearer "+sign(otherKey, "new", claims(nil))); status(err) != 500 || !strings.Contains(problem.From(err).Detail, "CLERK_SECRET_KEY") {
+	if _, err := userOf(i, "Bearer "+sign(otherKey, "new", claims(nil))); statusOf(err) != 500 || !strings.Contains(problem.From(err).Detail, "CLERK_SECRET_KEY") {
 		t.Errorf("Clerk refuses our secret key: %v; want a 500 that names CLERK_SECRET_KEY", err)
 	}
 }
@@ -479,7 +479,7 @@ func FuzzTokenHeaderNeverLetsAnyoneIn(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, authorization string) {
-		if userID, err := userOf(i, authorization); userID != "" || status(err) != 401 {
+		if userID, err := userOf(i, authorization); userID != "" || statusOf(err) != 401 {
 			t.Fatalf("Authorization %q: user %q, %v; want a 401", authorization, userID, err)
 		}
 	})

@@ -1,0 +1,372 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	sqle "github.com/dolthub/go-mysql-server"
+	"github.com/dolthub/go-mysql-server/memory"
+	"github.com/dolthub/go-mysql-server/server"
+	gms "github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/vitess/go/mysql"
+	driver "github.com/go-sql-driver/mysql"
+
+	"warble/dev/mariadb"
+)
+
+// maria is the server of all tests; each makes itself a database there.
+var maria *mariadb.Server
+
+// The tests run the command as make does: in its own process, which is this
+// binary with asCommand set.
+const asCommand = "WARBLE_TEST_PUSH"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asCommand) != "" {
+		main()
+		return
+	}
+	os.Exit(func() int {
+		var err error
+		if maria, err = mariadb.New(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer maria.Close()
+		return m.Run()
+	}())
+}
+
+// target is a database and what to push to it.
+type target struct {
+	t      *testing.T
+	url    string
+	root   string // has schema.sql and dev/
+	schema string
+}
+
+func newTarget(t *testing.T, databaseURL string) target {
+	t.Helper()
+	schema, err := os.ReadFile("../../schema.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	if err := os.Mkdir(filepath.Join(root, "dev"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	target := target{t, databaseURL, root, string(schema)}
+	target.write("schema.sql", target.schema)
+	return target
+}
+
+// onMariaDB gives a target with an empty database.
+func onMariaDB(t *testing.T) target {
+	t.Helper()
+	u, err := url.Parse(maria.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := strings.ToLower(regexp.MustCompile(`\W`).ReplaceAllString(t.Name(), "_"))
+	name = name[:min(len(name), 64)] // no database name may be longer
+	target := newTarget(t, maria.URL())
+	target.exec("CREATE DATABASE " + name)
+	u.Path = "/" + name
+	target.url = u.String()
+	return target
+}
+
+func (g target) write(name, content string) {
+	g.t.Helper()
+	if err := os.WriteFile(filepath.Join(g.root, name), []byte(content), 0o600); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+func (g target) open() *sql.DB {
+	g.t.Helper()
+	u, err := url.Parse(g.url)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	config := driver.NewConfig()
+	config.User = u.User.Username()
+	config.Passwd, _ = u.User.Password()
+	config.Net, config.Addr, config.DBName = "tcp", u.Host, strings.Trim(u.Path, "/")
+	connector, err := driver.NewConnector(config)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	db := sql.OpenDB(connector)
+	g.t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func (g target) exec(statements ...string) {
+	g.t.Helper()
+	db := g.open()
+	for _, statement := range statements {
+		if _, err := db.Exec(statement); err != nil {
+			g.t.Fatalf("%s: %v", statement, err)
+		}
+	}
+}
+
+// table is what the database says of a table.
+func (g target) table(name string) string {
+	g.t.Helper()
+	var statement string
+	if err := g.open().QueryRow("SHOW CREATE TABLE "+name).Scan(&name, &statement); err != nil {
+		g.t.Fatal(err)
+	}
+	return statement
+}
+
+// push runs the command with something typed, and returns all it printed and
+// whether it succeeded.
+func (g target) push(typed string, env ...string) (printed string, ok bool) {
+	g.t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Dir = filepath.Join(g.root, "dev")
+	cmd.Env = append(os.Environ(), asCommand+"=1", "GORACE=atexit_sleep_ms=0")
+	if g.url != "" {
+		cmd.Env = append(cmd.Env, "DATABASE_URL="+g.url)
+	}
+	cmd.Env = append(cmd.Env, env...)
+	cmd.Stdin = strings.NewReader(typed)
+	out, err := cmd.CombinedOutput()
+	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
+		g.t.Fatal(err)
+	}
+	if strings.Contains(string(out), "DATA RACE") {
+		g.t.Errorf("the command has a data race: %s", out)
+	}
+	return string(out), err == nil
+}
+
+// mustSettle fails the test unless a push succeeds and leaves nothing to do.
+func (g target) mustSettle(typed string) (printed string) {
+	g.t.Helper()
+	printed, ok := g.push(typed)
+	if !ok {
+		g.t.Fatalf("push failed: %s", printed)
+	}
+	again, ok := g.push("", "CHECK=1")
+	if !ok || !strings.Contains(again, "Nothing to do") {
+		g.t.Fatalf("after a push, CHECK=1 succeeded: %v, printed %s\nwant nothing to do; the push printed %s", ok, again, printed)
+	}
+	return printed
+}
+
+func TestAnEmptyDatabaseGetsTheTable(t *testing.T) {
+	g := onMariaDB(t)
+	if printed := g.mustSettle(""); !strings.Contains(printed, "CREATE TABLE") {
+		t.Errorf("printed %s; want the statement that it ran", printed)
+	}
+	// What comes of it is what the file alone would have made.
+	pushed := g.table("posts")
+	g.exec("DROP TABLE posts", g.schema)
+	if applied := g.table("posts"); pushed != applied {
+		t.Errorf("push made %s\nschema.sql makes %s", pushed, applied)
+	}
+}
+
+func TestADatabaseThatIsCurrentIsLeftAlone(t *testing.T) {
+	g := onMariaDB(t)
+	g.exec(g.schema, "INSERT INTO posts (user_id, content, created_at, updated_at) VALUES ('user_a', 'hello', NOW(3), NOW(3))")
+	for range 2 { // with AUTO_INCREMENT=2 in what the server says of its table
+		printed, ok := g.push("")
+		if !ok || !strings.Contains(printed, "Nothing to do") || strings.Contains(printed, "TABLE") {
+			t.Errorf("ok %v, printed %s; want nothing to do", ok, printed)
+		}
+	}
+}
+
+// Each row is a database that differs; its posts stay, and one push mends it.
+func TestADifferenceIsShownAndMended(t *testing.T) {
+	tests := []struct {
+		name   string
+		before []string // run after schema.sql
+		asks   bool
+		prints string // part of the statement
+	}{
+		{"missing index", []string{"DROP INDEX posts_feed ON posts"}, false, "ADD KEY `posts_feed` (`created_at`, `id`)"},
+		{"missing unique index", []string{"DROP INDEX posts_slot ON posts"}, false, "ADD UNIQUE KEY `posts_slot`"},
+		{"missing column", []string{"DROP INDEX posts_slot ON posts", "ALTER TABLE posts DROP COLUMN slot"}, false, "ADD COLUMN `slot` bigint"},
+		{"extra column", []string{"ALTER TABLE posts ADD COLUMN mood VARCHAR(10) NOT NULL DEFAULT 'fine', ADD KEY mood (mood)"}, true, "DROP COLUMN `mood`"},
+		{"extra index", []string{"CREATE INDEX stray ON posts (content)"}, true, "DROP KEY `stray`"},
+		{"changed index", []string{"ALTER TABLE posts DROP INDEX posts_feed, ADD INDEX posts_feed (id, created_at)"}, true, "DROP KEY `posts_feed`"},
+		{"too narrow a column", []string{"ALTER TABLE posts MODIFY content VARCHAR(140) NOT NULL"}, false, "MODIFY COLUMN `content` varchar(200)"},
+		{"too small an integer", []string{"ALTER TABLE posts MODIFY slot INT NULL"}, false, "MODIFY COLUMN `slot` bigint"},
+		{"too wide a column", []string{"ALTER TABLE posts MODIFY content VARCHAR(500) NOT NULL"}, true, "MODIFY COLUMN `content` varchar(200)"},
+		{"another type", []string{"ALTER TABLE posts MODIFY slot VARCHAR(20) NULL"}, true, "MODIFY COLUMN `slot` bigint"},
+		{"times without milliseconds", []string{"ALTER TABLE posts MODIFY created_at DATETIME NOT NULL"}, false, "MODIFY COLUMN `created_at` datetime(3)"},
+		{"times with microseconds", []string{"ALTER TABLE posts MODIFY created_at DATETIME(6) NOT NULL"}, true, "MODIFY COLUMN `created_at` datetime(3)"},
+		{"a column that may be NULL", []string{"ALTER TABLE posts MODIFY content VARCHAR(200) NULL"}, true, "MODIFY COLUMN `content` varchar(200)"},
+		{"another collation", []string{"ALTER TABLE posts MODIFY user_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_general_ci NOT NULL"}, false, "COLLATE ascii_bin"},
+		{"another character set of the table", []string{"ALTER TABLE posts DEFAULT CHARACTER SET latin1"}, false, "utf8mb4"},
+		{"all in another character set", []string{"ALTER TABLE posts CONVERT TO CHARACTER SET latin1"}, false, "utf8mb4"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			g := onMariaDB(t)
+			g.exec(g.schema)
+			want := g.table("posts")
+			g.exec(test.before...)
+			g.exec("INSERT INTO posts (user_id, content, created_at, updated_at) VALUES ('user_a', 'hello', NOW(3), NOW(3))")
+			before := g.table("posts")
+
+			for _, refused := range [][2]string{{"yes\n", "CHECK=1"}, {"", ""}, {"no\n", ""}} {
+				if !test.asks && refused[1] == "" {
+					continue
+				}
+				printed, ok := g.push(refused[0], refused[1:]...)
+				if ok || !strings.Contains(printed, test.prints) {
+					t.Errorf("with %q: ok %v, printed %s; want a failure that shows %q", refused, ok, printed, test.prints)
+				}
+				if after := g.table("posts"); after != before {
+					t.Fatalf("with %q the table became %s", refused, after)
+				}
+			}
+
+			typed := ""
+			if test.asks {
+				typed = "yes\n"
+			}
+			if printed := g.mustSettle(typed); strings.Contains(printed, "Type yes") != test.asks {
+				t.Errorf("printed %s; asked: want %v", printed, test.asks)
+			}
+			autoIncrement := regexp.MustCompile(` AUTO_INCREMENT=\d+`)
+			if after := autoIncrement.ReplaceAllString(g.table("posts"), ""); columns(after) != columns(want) {
+				t.Errorf("the table became %s\nwant %s", after, want)
+			}
+			var posts int
+			if err := g.open().QueryRow("SELECT COUNT(*) FROM posts WHERE content = 'hello'").Scan(&posts); err != nil || posts != 1 {
+				t.Errorf("%d posts, %v; want the one that was there", posts, err)
+			}
+		})
+	}
+}
+
+// columns are the lines of a CREATE TABLE without their order: that of the
+// indexes has no meaning.
+func columns(statement string) string {
+	lines := strings.Split(strings.ReplaceAll(statement, ",\n", "\n"), "\n")
+	for i := range lines {
+		for j := i; j > 0 && lines[j] < lines[j-1]; j-- {
+			lines[j], lines[j-1] = lines[j-1], lines[j]
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func TestSomebodyElsesTableIsNamedAndKept(t *testing.T) {
+	g := onMariaDB(t)
+	// With a type that Vitess cannot read.
+	g.exec(g.schema, "CREATE TABLE analytics (id UUID PRIMARY KEY, j JSON)", "CREATE VIEW recent AS SELECT id FROM posts")
+	printed := g.mustSettle("")
+	for _, name := range []string{"analytics", "recent"} {
+		if !strings.Contains(printed, "The table "+name+" is not in schema.sql") {
+			t.Errorf("printed %s; want a word about %s", printed, name)
+		}
+	}
+	g.exec("SELECT * FROM analytics", "SELECT * FROM recent")
+}
+
+func TestAStatementThatFailsSaysWhichAndCanBeRunAgain(t *testing.T) {
+	g := onMariaDB(t)
+	const twice = "INSERT INTO posts (user_id, content, created_at, updated_at, slot) VALUES ('user_a', 'hello', NOW(3), NOW(3), 7)"
+	g.exec(g.schema, "DROP INDEX posts_slot ON posts", twice, twice)
+	if printed, ok := g.push(""); ok || !strings.Contains(printed, "statement 1 of 1 failed") || !strings.Contains(printed, "1062") {
+		t.Errorf("ok %v, printed %s; want a failure with the statement and the reason", ok, printed)
+	}
+	g.exec("DELETE FROM posts LIMIT 1")
+	g.mustSettle("")
+}
+
+func TestTheURLMayStandInEnvLocal(t *testing.T) {
+	g := onMariaDB(t)
+	t.Setenv("DATABASE_URL", "") // set, and godotenv leaves it alone then
+	os.Unsetenv("DATABASE_URL")
+	g.write(".env.local", "DATABASE_URL=\""+g.url+"\"\n")
+	g.exec(g.schema)
+	g.url = ""
+	if printed, ok := g.push(""); !ok || !strings.Contains(printed, "Nothing to do") {
+		t.Errorf("ok %v, printed %s; want nothing to do", ok, printed)
+	}
+	g.write(".env.local", "s3cret-without-a-name\n")
+	if printed, ok := g.push(""); ok || !strings.Contains(printed, ".env.local") || strings.Contains(printed, "s3cret") {
+		t.Errorf("ok %v, printed %s; want a failure that names .env.local and quotes nothing of it", ok, printed)
+	}
+}
+
+func TestAFailureToConnectNamesTheVariableAndKeepsThePassword(t *testing.T) {
+	nobody, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody.Close()
+	for name, databaseURL := range map[string]string{
+		"nobody listens": fmt.Sprintf("mysql://warble:s3cret@%s/warble", nobody.Addr()),
+		"wrong password": fmt.Sprintf("mysql://warble:s3cret@%s/warble", maria.Addr()),
+		"malformed":      "mysql://warble:s3cret@/%zz",
+	} {
+		t.Run(name, func(t *testing.T) {
+			printed, ok := newTarget(t, databaseURL).push("")
+			if ok || !strings.Contains(printed, "DATABASE_URL") || strings.Contains(printed, "s3cret") {
+				t.Errorf("ok %v, printed %s; want a failure that names DATABASE_URL and not the password", ok, printed)
+			}
+		})
+	}
+}
+
+// directDDLDisabled answers DDL as PlanetScale does with safe migrations on.
+type directDDLDisabled struct{ mysql.Handler }
+
+var ddl = regexp.MustCompile(`(?i)^\s*(create|alter|drop)\s`)
+
+func (h directDDLDisabled) ComQuery(ctx context.Context, c *mysql.Conn, query string, callback mysql.ResultSpoolFn) error {
+	if ddl.MatchString(query) {
+		return mysql.NewSQLError(1105, "HY000", "direct DDL is disabled")
+	}
+	return h.Handler.ComQuery(ctx, c, query, callback)
+}
+
+func TestSafeMigrationsAreExplained(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	provider := memory.NewDBProvider(memory.NewDatabase("warble"))
+	engine, err := server.NewServerWithHandler(
+		server.Config{Listener: listener, Address: listener.Addr().String()},
+		sqle.NewDefault(provider), gms.NewContext, memory.NewSessionBuilder(provider), nil,
+		func(h mysql.Handler) (mysql.Handler, error) { return directDDLDisabled{h}, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	go engine.Start()
+	t.Cleanup(func() { engine.Close() })
+
+	printed, ok := newTarget(t, fmt.Sprintf("mysql://root@%s/warble", listener.Addr())).push("")
+	for _, want := range []string{
+		"Safe migrations are on",
+		"pscale branch create warble schema",
+		"pscale deploy-request create warble schema",
+		"pscale deploy-request deploy warble",
+	} {
+		if ok || !strings.Contains(printed, want) {
+			t.Errorf("ok %v, printed %s; want a failure with %q", ok, printed, want)
+		}
+	}
+}
