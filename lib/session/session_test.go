@@ -74,7 +74,7 @@ func claims(changes map[string]any) map[string]any {
 	now := time.Now().Unix()
 	all := map[string]any{
 		"azp": origin, "exp": now + 60, "iat": now, "nbf": now - 10, "iss": "https://" + host,
-		"sid": "sess_1", "sub": "user_1", "v": 2, "fva": []int{1, -1}, "sts": "active",
+		"jti": rand.Text(), "sid": "sess_1", "sub": "user_1", "v": 2, "fva": []int{1, -1}, "sts": "active",
 	}
 	maps.Copy(all, changes)
 	maps.DeleteFunc(all, func(_ string, value any) bool { return value == nil })
@@ -424,7 +424,8 @@ func TestRotatedKeysAreTakenAndWithdrawnOnesDropped(t *testing.T) {
 	if _, err := userOf(i, after); err != nil {
 		t.Errorf("new key: %v; want it fetched", err)
 	}
-	if _, err := userOf(i, before); statusOf(err) != 401 {
+	again := "Bearer " + sign(ourKey, "ins_1", claims(nil)) // not the token that was good before
+	if _, err := userOf(i, again); statusOf(err) != 401 {
 		t.Errorf("withdrawn key: %v; want a 401", err)
 	}
 	if _, err := userOf(i, "Bearer "+sign(otherKey, "ec", claims(nil))); statusOf(err) != 401 {
@@ -435,24 +436,24 @@ func TestRotatedKeysAreTakenAndWithdrawnOnesDropped(t *testing.T) {
 func TestOutageOfClerkRefusesNobodyWhoseKeyIsKnown(t *testing.T) {
 	api := startClerkAPI(t)
 	i, clock := withKeySet(t, api)
-	token := "Bearer " + sign(ourKey, "ins_1", claims(nil))
+	token := func() string { return "Bearer " + sign(ourKey, "ins_1", claims(nil)) }
 
 	api.status.Store(500)
-	if _, err := userOf(i, token); statusOf(err) != 503 || problem.From(err).RetryAfter == 0 {
+	if _, err := userOf(i, token()); statusOf(err) != 503 || problem.From(err).RetryAfter == 0 {
 		t.Errorf("no key known yet: %v; want a 503 with Retry-After", err)
 	}
-	if _, err := userOf(i, token); statusOf(err) != 503 || api.fetches.Load() != 1 {
+	if _, err := userOf(i, token()); statusOf(err) != 503 || api.fetches.Load() != 1 {
 		t.Errorf("again at once: %v after %d fetches; want a 503 after 1", err, api.fetches.Load())
 	}
 	api.status.Store(200)
 	clock.Add(int64(fetchInterval / time.Second))
-	if _, err := userOf(i, token); err != nil {
+	if _, err := userOf(i, token()); err != nil {
 		t.Errorf("Clerk is back: %v", err)
 	}
 	for _, fault := range []int64{401, 429, 500} {
 		api.status.Store(fault)
 		clock.Add(int64(keyLifetime/time.Second) + 1)
-		if _, err := userOf(i, token); err != nil {
+		if _, err := userOf(i, token()); err != nil {
 			t.Errorf("Clerk answers %d, key known: %v; want it accepted", fault, err)
 		}
 	}
@@ -463,6 +464,31 @@ func TestOutageOfClerkRefusesNobodyWhoseKeyIsKnown(t *testing.T) {
 	clock.Add(int64(fetchInterval / time.Second))
 	if _, err := userOf(i, "Bearer "+sign(otherKey, "new", claims(nil))); statusOf(err) != 500 || !strings.Contains(problem.From(err).Detail, "CLERK_SECRET_KEY") {
 		t.Errorf("Clerk refuses our secret key: %v; want a 500 that names CLERK_SECRET_KEY", err)
+	}
+}
+
+func TestATokenIsGoodUntilItExpiresHoweverOftenItIsSent(t *testing.T) {
+	setEnvironment(t)
+	i, err := fromEnvironment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Expired already, and good for what is left of the leeway.
+	authorization := "Bearer " + sign(ourKey, "", claims(map[string]any{"exp": time.Now().Add(2*time.Second - leeway).Unix()}))
+	for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		userID, err := userOf(i, authorization)
+		if statusOf(err) == 401 {
+			break
+		}
+		if userID != "user_1" || time.Since(begun) > time.Minute {
+			t.Fatalf("user %q, %v after %v; want it good, and then not", userID, err, time.Since(begun))
+		}
+	}
+	for n := range 3 * maxSeen { // and they are not kept for ever
+		i.seen.add(string(rune(n+1)), "user_2", time.Now().Add(time.Minute))
+	}
+	if len(i.seen.tokens) > maxSeen {
+		t.Errorf("%d tokens kept; want %d at most", len(i.seen.tokens), maxSeen)
 	}
 }
 
