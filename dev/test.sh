@@ -73,5 +73,15 @@ dev/.cache/actionlint .github/workflows/*.yml
 step "functions: rules, sessions, handlers through the bridge"
 go test -race ./...
 
-step "product: over HTTP on the embedded database and MariaDB, the built artifact, the page in Chromium"
-(cd dev && go test -race $tags -p 1 ./...)
+# These two print what they counted, which go test shows in a package's own folder only.
+step "contract: over HTTP, on the embedded database and on MariaDB"
+(cd dev/contract && go test -race $tags)
+
+step "trust: faults, load, hostile input"
+(cd dev/trust && go test -race $tags)
+
+step "the local product, the built artifact, the page in Chromium, make push, preview databases"
+# shellcheck disable=SC2046 # a list of packages
+(cd dev && go test -race $tags -p 2 $(go list $tags ./... | grep -v -e /contract$ -e /trust$))
+
+step "all passed"

@@ -143,12 +143,23 @@ func (tab *Tab) Requests(method, prefix string) []*network.Request {
 	return found
 }
 
+// Header is a header of a request as the page's script sent it, or "".
+func Header(request *network.Request, name string) string {
+	for sent, value := range request.Headers {
+		if strings.EqualFold(sent, name) {
+			return fmt.Sprint(value)
+		}
+	}
+	return ""
+}
+
 // A Fate is what becomes of a request of the page. The zero Fate lets it pass.
 type Fate struct {
-	Delay  time.Duration // before what follows
-	Block  bool          // it never leaves the browser
-	Lose   bool          // the server gets and answers it; the answer never arrives
-	Status int           // it is answered in the server's place, with this status
+	Delay  time.Duration   // before what follows
+	Until  <-chan struct{} // and until this is closed, unless it is nil
+	Block  bool            // it never leaves the browser
+	Lose   bool            // the server gets and answers it; the answer never arrives
+	Status int             // it is answered in the server's place, with this status
 	Header map[string]string
 	Body   string
 }
@@ -191,6 +202,13 @@ func (tab *Tab) settle(e *fetch.EventRequestPaused) {
 	case <-tab.ctx.Done():
 		return
 	}
+	if fate.Until != nil {
+		select {
+		case <-fate.Until:
+		case <-tab.ctx.Done():
+			return
+		}
+	}
 	switch {
 	case fate.Block:
 		_, _ = chromedp.Call(tab.ctx, fetch.FailRequest, fetch.FailRequestParams{RequestID: e.RequestID, ErrorReason: network.ErrorReasonBlockedByClient})
@@ -214,12 +232,12 @@ func (tab *Tab) Before(script string) {
 }
 
 // Hurry makes the page's timers, from its next load on, run so many times as
-// fast. Its clock stays right.
-func (tab *Tab) Hurry(times int) {
+// fast, or slowly where that is below 1. Its clock stays right.
+func (tab *Tab) Hurry(times float64) {
 	tab.tb.Helper()
 	tab.Before(fmt.Sprintf(`for (const name of ['setTimeout', 'setInterval']) {
 		const real = window[name];
-		window[name] = (act, after = 0, ...rest) => real(act, after / %d, ...rest);
+		window[name] = (act, after = 0, ...rest) => real(act, after / %g, ...rest);
 	}`, times))
 }
 

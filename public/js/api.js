@@ -15,7 +15,7 @@ export class Problem extends Error {
 
 /**
  * Asks the API; throws a Problem for all but 2xx and 304.
- * @param {string} path @param {How} how @returns {Promise<Answer>}
+ * @param {string} path @param {How} how
  */
 export async function ask(path, { method = 'GET', token, key, etag, content } = {}) {
   const headers = new Headers();

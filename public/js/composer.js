@@ -1,7 +1,6 @@
-// Publishing. One text goes out under one idempotency key, also after a reload,
-// so that no lost answer and no second click ever publishes it twice.
+// Publishing. A draft has one idempotency key until it is published, also after
+// a reload or a change: no lost answer and no second click publishes it twice.
 
-import { Problem } from './api.js';
 import { part } from './post.js';
 import { open, userId, write } from './session.js';
 import { keep, recall, remember, tell } from './store.js';
@@ -41,7 +40,7 @@ function save(now) {
 
 function changed() {
   const text = field.value;
-  save(text ? { ...draft, text } : { text }); // the key stays with what it was sent with
+  save(text ? { ...draft, text } : { text });
   send.textContent = 'Publish';
   say('');
 }
@@ -69,8 +68,8 @@ async function publish() {
   if (wrong) return field.focus();
   if (!userId) return open('openSignIn');
   // Another tab may have sent this very text: then it is one post.
-  const known = [draft, stored()].find((one) => one.by === userId && one.sent === content);
-  const key = known?.key ?? crypto.randomUUID();
+  const before = [draft, stored()].find((one) => one.by === userId && (one === draft || one.sent === content));
+  const key = before?.key ?? crypto.randomUUID();
   const id = -Date.now(); // until the server gives it one
   const createdAt = new Date().toISOString();
   save({ text, sent: content, key, by: userId });
@@ -86,8 +85,13 @@ async function publish() {
     say('Published.');
   } catch (error) {
     tell('unsent', { id });
-    send.textContent = 'Send again';
-    say(error instanceof Problem && error.status ? error.message : 'No answer came. Your text is kept; sending it again cannot publish it twice.');
+    const { status, message } = /** @type {Problem} */ (error);
+    const second = before && status === 422; // the first text has been published
+    if (second) save({ text });
+    send.textContent = second ? 'Publish' : 'Send again';
+    say(second ? 'What you sent first had been published. This would be a second post.'
+      : status ? message
+      : 'No answer came. Your text is kept; sending it again cannot publish it twice.');
   }
   busy(false);
 }
@@ -102,16 +106,17 @@ function busy(is) {
 
 /**
  * Waits out every "too soon".
- * @param {string} content @param {string} key @returns {Promise<Post>}
+ * @param {string} content @param {string} key
  */
 async function deliver(content, key) {
   for (;;) {
     try {
       return (await write('/api/posts', { method: 'POST', key, content })).body;
     } catch (error) {
-      if (!(error instanceof Problem) || error.status !== 429 || !error.retryAfter || error.retryAfter > longestWait) throw error;
+      const { status, retryAfter } = /** @type {Problem} */ (error);
+      if (status !== 429 || !retryAfter || retryAfter > longestWait) throw error;
       say('A moment after your last post; it is sent by itself.');
-      for (let left = error.retryAfter; left > 0; left--) {
+      for (let left = retryAfter; left > 0; left--) {
         part(form, 'tick').textContent = `${left} s`;
         await new Promise((done) => setTimeout(done, 1_000));
       }

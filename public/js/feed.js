@@ -285,8 +285,8 @@ export class Feed {
 
   /** Page Down and Page Up, as in every feed. @param {KeyboardEvent} event */
   step(event) {
-    const to = { PageDown: 'nextElementSibling', PageUp: 'previousElementSibling' }[event.key];
-    const next = to && this.list.querySelector(':scope > :focus-within:not(.editing)')?.[/** @type {'nextElementSibling'} */ (to)];
+    const at = this.list.querySelector(':scope > :focus-within:not(.editing)');
+    const next = event.key === 'PageDown' ? at?.nextElementSibling : event.key === 'PageUp' && at?.previousElementSibling;
     if (!next) return;
     event.preventDefault();
     focusOn(next);

@@ -3,10 +3,10 @@
 import { Feed } from './feed.js';
 import { part } from './post.js';
 
-/** As in vercel.json, which answers 404 for every other path. @type {[RegExp, Place['kind']][]} */
+/** As in vercel.json, which answers 404 for every other path. @type {Route[]} */
 const places = [
   [/^\/()$/, 'all'],
-  [/^\/u\/(user_[A-Za-z0-9]{1,64})$/, 'user'],
+  [/^\/u\/(user_[A-Za-z0-9]{1,59})$/, 'user'],
   [/^\/p\/([1-9][0-9]{0,18})$/, 'post'],
 ];
 

@@ -13,7 +13,7 @@ const unsaved = new Map();
 
 document.addEventListener('click', ({ target }) => {
   const button = /** @type {Element} */ (target).closest('[data-edit], [data-delete]');
-  const article = /** @type {HTMLElement | null} */ (button?.closest('article'));
+  const article = button?.closest('article');
   const post = article && postOf(article);
   if (!post) return;
   if (button?.matches('[data-edit]')) edit(article, post);
@@ -58,13 +58,19 @@ async function save(article, post, content) {
   unsaved.delete(id);
   try {
     const { updatedAt } = (await write(`/api/posts/${id}`, { method: 'PATCH', content })).body;
-    const saved = { ...post, content, updatedAt };
-    remember(id, saved);
-    tell('post', { post: saved, says: 'Saved.' });
+    saved({ ...post, content, updatedAt });
   } catch (error) {
+    const now = await current(post, error);
+    if (now?.content === content) return saved(now);
     unsaved.set(id, content);
-    tell('post', { post, says: `Not saved: ${reason(error)} “Edit” has your text.` });
+    tell('post', { post: now ?? post, says: `Not saved: ${reason(error)} “Edit” has your text.` });
   }
+}
+
+/** @param {Post} post */
+function saved(post) {
+  remember(post.id, post);
+  tell('post', { post, says: 'Saved.' });
 }
 
 /** @param {Post} post */
@@ -82,11 +88,21 @@ async function remove(post) {
   try {
     await write(`/api/posts/${id}`, { method: 'DELETE' });
   } catch (error) {
-    if (!(error instanceof Problem && error.status === 404)) { // 404: it is gone already
-      return tell('post', { post, says: `Not deleted: ${reason(error)}` });
-    }
+    const now = await current(post, error);
+    if (now) return tell('post', { post: now, says: `Not deleted: ${reason(error)}` });
   }
   remember(id, null);
+}
+
+/** The post after a change of whom the answer may be lost; null when it is gone. @param {Post} post @param {unknown} error */
+async function current(post, error) {
+  try {
+    const { status } = /** @type {Problem} */ (error);
+    if (status === 404) return null;
+    return status && status < 500 ? post : (await write(`/api/posts/${post.id}`, {})).body;
+  } catch (again) {
+    return /** @type {Problem} */ (again).status === 404 ? null : post;
+  }
 }
 
 /** @param {unknown} error */

@@ -11,10 +11,10 @@ export const people = new Map();
 let count = 0;
 let me = '';
 
-/** @template {keyof Parts} K @param {ParentNode} root @param {K} name @returns {Parts[K]} */
+/** @type {PartOf} */
 export const part = (root, name) => /** @type {any} */ (root.querySelector(`[data-${name}]`));
 
-/** @template {keyof Templates} K @param {K} id @returns {Templates[K]} */
+/** @type {CopyOf} */
 export const copy = (id) => /** @type {any} */ (document.getElementById(id)).content.firstElementChild.cloneNode(true);
 
 /** @param {Element} article */
@@ -97,9 +97,9 @@ function linkify(element, text) {
   element.textContent = '';
   let from = 0;
   for (const { 0: found, index } of text.matchAll(/https?:\/\/[^\s<>"\p{Cc}\p{Cf}]+/giu)) {
-    let address = found.replace(/[.,;:!?'”’…]+$/, '');
-    // A closing bracket is the sentence's unless the address opened one.
-    if (address.endsWith(')') && !address.includes('(')) address = address.slice(0, -1);
+    let address = found;
+    // Punctuation is the sentence's, and so is a bracket that the address did not open.
+    while (/[.,;:!?'”’…]$/.test(address) || (address.endsWith(')') && address.split(')').length > address.split('(').length)) address = address.slice(0, -1);
     if (!URL.canParse(address)) continue;
     const link = document.createElement('a');
     link.href = link.textContent = address;

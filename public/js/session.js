@@ -19,12 +19,16 @@ const toast = part(document, 'toast');
 const again = part(toast, 'again');
 const source = proxyUrl || `https://${clerkHost}`;
 
-/** @type {'starting' | 'slow' | 'down' | 'ready'} */
+/** @type {ClerkState} */
 let state = 'starting';
 
 /** What was asked for while Clerk was not there yet. @type {Modal | undefined} */
 let wanted;
 let opened = false;
+
+let loading = false;
+/** @type {number[]} */
+let timers = [];
 
 /** @type {string | false | undefined} */
 let told;
@@ -32,8 +36,7 @@ let told;
 /** Who is signed in; '' for nobody. Changes are announced as `session` on document. */
 export let userId = '';
 
-// vercel.json's header cannot know this instance's host. This narrows it to
-// exactly that one, before anything is loaded from there.
+// Narrows vercel.json's policy, which cannot know the host, to exactly this one.
 const { origin } = new URL(source, location.href);
 const shield = 'https://*.protect.clerk.com';
 const policy = document.createElement('meta');
@@ -46,15 +49,19 @@ export async function connect(go) {
   again.onclick = () => connect(go);
   signIn.disabled = signUp.disabled = false;
   become('starting');
-  const timers = [setTimeout(become, slowAfter, 'slow'), setTimeout(become, downAfter, 'down')];
+  timers.forEach(clearTimeout);
+  timers = [setTimeout(become, slowAfter, 'slow'), setTimeout(become, downAfter, 'down')];
+  if (loading) return; // never twice; it may still come
+  loading = true;
   try {
     await Promise.all([
       window.__internal_ClerkUICtor || inject('@clerk/ui@1/dist/ui.browser.js'),
       window.Clerk || inject('@clerk/clerk-js@6/dist/clerk.browser.js'),
     ]);
-    const clerk = /** @type {ClerkJS} */ (window.Clerk);
+    const { Clerk: clerk, __internal_ClerkUICtor: ClerkUI } = window;
+    if (!clerk || !ClerkUI) throw Error('not loaded');
     await clerk.load({
-      ui: { ClerkUI: window.__internal_ClerkUICtor },
+      ui: { ClerkUI },
       routerPush: go,
       routerReplace: go,
       telemetry: false, // our policy does not allow its host
@@ -81,22 +88,22 @@ export async function connect(go) {
     become('down');
   }
   timers.forEach(clearTimeout);
+  loading = false;
 }
 
-/** @param {string} path */
-const inject = (path) => new Promise((done, failed) => {
+/** Ends with success or without: a second try must not load what still comes. @param {string} path */
+const inject = (path) => new Promise((done) => {
   const script = document.createElement('script');
   script.async = false; // in order, ui first
   script.crossOrigin = 'anonymous';
   script.dataset.clerkPublishableKey = publishableKey;
   if (proxyUrl) script.dataset.clerkProxyUrl = proxyUrl;
-  script.onload = done;
-  script.onerror = failed;
+  script.onload = script.onerror = done;
   script.src = `${source}/npm/${path}`;
   document.head.append(script);
 });
 
-/** @param {typeof state} now */
+/** @param {ClerkState} now */
 function become(now) {
   if (state === 'ready') return;
   state = now;

@@ -1,7 +1,5 @@
 // What this browser remembers, and the news of one's own posts.
 
-/** @typedef {'localStorage' | 'sessionStorage'} Where */
-
 /** @param {Where} where @param {string} name @returns {any} null when there is none, or storage is off */
 export function recall(where, name) {
   try {
@@ -22,7 +20,7 @@ export function keep(where, name, value) {
 
 export const news = new EventTarget();
 
-/** @param {'sending' | 'unsent' | 'post' | 'gone'} type @param {Partial<News>} detail */
+/** @param {NewsType} type @param {Partial<News>} detail */
 export const tell = (type, detail) => news.dispatchEvent(new CustomEvent(type, { detail }));
 
 // A CDN may answer from before one's own change for a while: it is laid over

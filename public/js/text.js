@@ -15,6 +15,7 @@ const length = (text) => [...tidy(text)].length;
 export function fault(text) {
   const over = length(text) - limit;
   if (over > 0) return `Too long by ${over}.`;
+  if (/[^\P{Cc}\n\t]/u.test(text)) return 'Control characters cannot be published.';
   return tidy(text) ? '' : 'Write something first.';
 }
 

@@ -1,9 +1,7 @@
 // Times: relative for the eye, exact on hover and for screen readers.
 
-/** @param {Intl.DateTimeFormatOptions} how */
-const format = (how) => new Intl.DateTimeFormat('en', how);
-const full = format({ dateStyle: 'full', timeStyle: 'short' });
-const day = format({ dateStyle: 'medium' });
+const full = new Intl.DateTimeFormat('en', { dateStyle: 'full', timeStyle: 'short' });
+const day = new Intl.DateTimeFormat('en', { dateStyle: 'medium' });
 
 /** @param {string} iso */
 export const exactly = (iso) => full.format(new Date(iso));

@@ -1,0 +1,174 @@
+package trust
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The check lasts for WARBLE_CHECK (as in 10m), and what is random in it comes
+// from WARBLE_SEED. The same seed is the same plan of writers and faults; how
+// they interleave is for the machine.
+const (
+	checkFor = 40 * time.Second
+	writers  = 16
+)
+
+// The manner is that of Jepsen: people write, a nemesis breaks things, and
+// afterwards what is stored is held against what each was told.
+func TestNothingAcknowledgedIsLostOrDoubledWhateverBreaks(t *testing.T) {
+	t.Parallel()
+	duration, err := time.ParseDuration(cmp.Or(os.Getenv("WARBLE_CHECK"), checkFor.String()))
+	if err != nil {
+		t.Fatalf("WARBLE_CHECK: %v", err)
+	}
+	seed, err := strconv.ParseUint(cmp.Or(os.Getenv("WARBLE_SEED"), strconv.FormatUint(rand.Uint64(), 10)), 10, 64)
+	if err != nil {
+		t.Fatalf("WARBLE_SEED: %v", err)
+	}
+	t.Logf("WARBLE_SEED=%d", seed)
+	// With the rate limit, so that its unique key takes part. A writer has several
+	// users, and so waits for it now and then instead of always.
+	s := deploy(t, 3, map[string]string{"POST_INTERVAL": "1"})
+
+	var all []*writer
+	var writing sync.WaitGroup
+	done := make(chan struct{})
+	for i := range writers {
+		w := &writer{site: s, name: strconv.Itoa(i), rng: rand.New(rand.NewPCG(seed, uint64(i)))}
+		all = append(all, w)
+		writing.Go(func() { w.write(done) })
+	}
+	n := nemesis{site: s, rng: rand.New(rand.NewPCG(seed, writers)), injected: map[string]int{}}
+	ctx, cancel := context.WithTimeout(t.Context(), duration)
+	n.run(ctx)
+	cancel()
+	close(done) // all is well again; who is sending finishes that
+	writing.Wait()
+
+	var records []*record
+	for _, w := range all {
+		records = append(records, w.records...)
+	}
+	walked := s.walk()
+	v, differences := judge(records, walked)
+	for _, w := range all {
+		v.wrong += len(w.wrong)
+		differences = append(differences, w.wrong...)
+	}
+	var rows int
+	if err := s.db.QueryRow("SELECT COUNT(*) FROM posts").Scan(&rows); err != nil || rows != len(walked) {
+		t.Errorf("%d rows (%v), %d posts in the feed; want the same", rows, err, len(walked))
+	}
+	if strings.Contains(s.Log(), `"status":500`) {
+		t.Error("a function answered 500: what breaks around it is no mistake of its own")
+	}
+	for _, difference := range differences {
+		t.Error(difference)
+	}
+	fmt.Printf("trust: seed %d, %v, faults %v; %d requests, %d without a definite answer, %d acknowledged writes, %d posts stored; lost %d, doubled %d, wrong %d\n",
+		seed, duration, n, requests.Load(), doubtful.Load(), acknowledged.Load(), len(walked), v.lost, v.doubled, v.wrong)
+	if acknowledged.Load() == 0 || doubtful.Load() == 0 || len(n.injected) != len(n.faults()) {
+		t.Error("nothing was acknowledged, nothing was in doubt, or a kind of fault is missing: this run shows nothing")
+	}
+}
+
+var requests, doubtful, acknowledged atomic.Int64
+
+// A nemesis breaks one thing after another, and mends what it broke.
+type nemesis struct {
+	*site
+	rng      *rand.Rand
+	injected map[string]int
+}
+
+func (n nemesis) String() string {
+	var text []string
+	for _, kind := range slices.Sorted(maps.Keys(n.injected)) {
+		text = append(text, fmt.Sprint(kind, " ", n.injected[kind]))
+	}
+	return strings.Join(text, ", ")
+}
+
+type fault struct {
+	kind   string
+	inject func(ctx context.Context)
+}
+
+func (n nemesis) faults() []fault {
+	between := func(low, high time.Duration) time.Duration { return low + upTo(n.rng, high-low) }
+	return []fault{
+		{"cut", func(context.Context) { n.proxy.Cut() }},
+		{"down", func(ctx context.Context) {
+			n.proxy.Down()
+			pause(ctx, between(50*time.Millisecond, time.Second))
+			n.proxy.Up()
+		}},
+		{"hang", func(ctx context.Context) {
+			n.proxy.Hang()
+			pause(ctx, between(50*time.Millisecond, time.Second))
+			n.proxy.Resume()
+		}},
+		{"hang past the deadline", func(ctx context.Context) {
+			n.proxy.Hang()
+			pause(ctx, 5500*time.Millisecond)
+			n.proxy.Resume() // and what was held back runs
+		}},
+		{"lost answer to INSERT", func(context.Context) { n.proxy.SwallowAnswer("INSERT") }},
+		{"lost answer to UPDATE", func(context.Context) { n.proxy.SwallowAnswer("UPDATE") }},
+		{"lost answer to DELETE", func(context.Context) { n.proxy.SwallowAnswer("DELETE") }},
+		{"process killed", func(context.Context) {
+			paths := slices.Sorted(maps.Keys(n.Functions))
+			for range 3 {
+				pids := n.Functions[paths[n.rng.IntN(len(paths))]].Pids()
+				if len(pids) > 0 {
+					syscall.Kill(pids[n.rng.IntN(len(pids))], syscall.SIGKILL) // one that has just ended is as well
+				}
+			}
+		}},
+		{"database restarted", func(context.Context) {
+			if err := n.server.Stop(); err != nil {
+				n.tb.Error(err)
+			}
+			if err := n.server.Start(); err != nil {
+				n.tb.Error(err)
+			}
+		}},
+	}
+}
+
+// often is how many times each fault is in a round, by its place in faults.
+var often = []int{4, 2, 3, 1, 12, 6, 6, 12, 1}
+
+// run injects each fault once, and then goes through rounds of them, until ctx
+// ends. Then all that can be mended is.
+func (n nemesis) run(ctx context.Context) {
+	next := n.faults()
+	var round []fault
+	for i := range next {
+		round = append(round, slices.Repeat(next[i:i+1], often[i])...)
+	}
+	for ; ctx.Err() == nil; next = round {
+		n.rng.Shuffle(len(next), func(i, j int) { next[i], next[j] = next[j], next[i] })
+		for _, fault := range next {
+			pause(ctx, 100*time.Millisecond+upTo(n.rng, 300*time.Millisecond))
+			if ctx.Err() != nil {
+				break
+			}
+			n.injected[fault.kind]++
+			fault.inject(ctx)
+		}
+	}
+	n.proxy.SwallowAnswer("nothing begins so")
+}

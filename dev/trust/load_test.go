@@ -1,0 +1,226 @@
+package trust
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	loadFor     = 20 * time.Second
+	callers     = 32
+	processes   = 4 // at most, of each function: fewer than callers, who wait for one
+	connections = 4 // at most, of a process: lib/database's pool
+	// growth is how much more memory a process may hold in the second half than
+	// in the first: two collections of a Go heap at its least.
+	growth = 8 << 20
+	// idle is how long the server keeps a connection without a command, in s.
+	idle = 2
+)
+
+func TestUnderLoadNobodyIsTurnedAwayAndNothingGrows(t *testing.T) {
+	s := deploy(t, processes, nil)
+	if _, err := s.db.Exec(fmt.Sprint("SET GLOBAL wait_timeout = ", idle)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 50 {
+		s.must(201, s.as(ada), "POST", "/api/posts", content(fmt.Sprint(private, " to begin with ", i)))
+	}
+
+	// The first fifth starts the processes and fills their pools and caches.
+	before := s.load(t, loadFor/5)
+	first := s.load(t, 2*loadFor/5)
+	second := s.load(t, 2*loadFor/5)
+	var most int
+	if err := s.db.QueryRow("SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'MAX_USED_CONNECTIONS'").Scan(&most); err != nil {
+		t.Fatal(err)
+	}
+	pids := s.pids()
+	if len(pids) < processes*len(s.Functions)/2 {
+		t.Errorf("%d processes for %d functions: there was too little load", len(pids), len(s.Functions))
+	}
+	if most > len(pids)*connections+1 { // the test's own
+		t.Errorf("%d connections to the database; want at most %d", most, len(pids)*connections)
+	}
+	for pid, peak := range second.memory {
+		if held, ok := first.memory[pid]; ok && peak > held+growth {
+			t.Errorf("process %d held %d MB in the first half and %d MB in the second", pid, held>>20, peak>>20)
+		}
+	}
+	all := map[int]int{}
+	for _, part := range []held{before, first, second} {
+		for status, n := range part.answers {
+			all[status] += n
+		}
+	}
+	for status := range all {
+		if status >= 500 && status != 503 {
+			t.Errorf("%d answers of status %d", all[status], status)
+		}
+	}
+	fmt.Printf("trust: load of %d callers on %d processes: %.0f requests a second, answers %v; at most %d MB in a process in the first half, %d MB in the second; at most %d connections\n",
+		callers, len(pids), float64(first.requests()+second.requests())/(4*loadFor/5).Seconds(), all, first.most()>>20, second.most()>>20, most-1)
+
+	s.freeze(t, pids)
+}
+
+// held is what a load came to.
+type held struct {
+	answers map[int]int // by status
+	memory  map[int]int // by process, the most that it held, in bytes
+}
+
+func (h held) requests() (n int) {
+	for _, of := range h.answers {
+		n += of
+	}
+	return n
+}
+
+func (h held) most() int { return slices.Max(slices.Collect(maps.Values(h.memory))) }
+
+// load has callers read and write as fast as they are answered.
+func (s *site) load(t *testing.T, d time.Duration) held {
+	h := held{map[int]int{}, map[int]int{}}
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	var mu sync.Mutex
+	var calling sync.WaitGroup
+	for i := range callers {
+		calling.Go(func() {
+			user, own := fmt.Sprint("user_caller", i), int64(0)
+			for n := 0; ctx.Err() == nil; n++ {
+				got, err := s.mixed(user, &own, rand.IntN(100))
+				if err != nil || got.status >= 500 && (got.status != 503 || !got.isProblem() || got.header.Get("Retry-After") == "") {
+					t.Errorf("under load: %d %s, %v", got.status, got.text, err)
+				}
+				mu.Lock()
+				h.answers[got.status]++
+				mu.Unlock()
+			}
+		})
+	}
+	for ctx.Err() == nil {
+		for _, pid := range s.pids() {
+			h.memory[pid] = max(h.memory[pid], resident(t, pid))
+		}
+		pause(ctx, 250*time.Millisecond)
+	}
+	calling.Wait()
+	return h
+}
+
+// mixed sends one request of a mix that reads more than it writes. Of the
+// caller's own posts it knows the newest.
+func (s *site) mixed(user string, own *int64, what int) (answer, error) {
+	switch {
+	case what < 45:
+		return s.send("", "GET", "/api/posts", "")
+	case what < 55:
+		return s.send(s.as(user), "GET", "/api/posts?limit=100&userId="+user, "")
+	case what < 80 || *own == 0 && what >= 90:
+		return s.send("", "GET", at(max(*own, 1)), "")
+	case what < 90:
+		got, err := s.send(s.as(user), "POST", "/api/posts", content(private+" under load"))
+		*own = got.ID
+		return got, err
+	case what < 95:
+		return s.send(s.as(user), "PATCH", at(*own), content(private+" changed"))
+	default:
+		got, err := s.send(s.as(user), "DELETE", at(*own), "")
+		*own = 0
+		return got, err
+	}
+}
+
+func (s *site) pids() (all []int) {
+	for _, function := range s.Functions {
+		all = append(all, function.Pids()...)
+	}
+	return all
+}
+
+// resident is a process's memory, in bytes; 0 when it has ended.
+func resident(t *testing.T, pid int) int {
+	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0
+	}
+	var size, pages int
+	if _, err := fmt.Fscan(bytes.NewReader(statm), &size, &pages); err != nil {
+		t.Errorf("statm of %d: %v", pid, err)
+	}
+	return pages * os.Getpagesize()
+}
+
+// freeze stops the processes until the server has ended their connections, as
+// Vercel does with instances that nobody asks for, and then asks each of them.
+func (s *site) freeze(t *testing.T, pids []int) {
+	var kept, deleted [processes]int64
+	for i := range processes {
+		for _, id := range []*int64{&kept[i], &deleted[i]} {
+			*id = s.must(201, s.as(ada), "POST", "/api/posts", content(private+" before the frost")).ID
+		}
+	}
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	thaw := func() {
+		for _, pid := range pids {
+			syscall.Kill(pid, syscall.SIGCONT)
+		}
+	}
+	defer thaw() // or they could not be ended
+	open := s.sessions(t)
+	for begun := time.Now(); s.sessions(t) > 0; time.Sleep(100 * time.Millisecond) {
+		if time.Since(begun) > time.Minute {
+			t.Fatal("the server keeps connections of frozen processes")
+		}
+	}
+
+	// A frozen process keeps its request until the thaw, so that the next one
+	// goes to another: each process gets one.
+	logged := len(s.Log())
+	var asking sync.WaitGroup
+	for i := range processes {
+		for call, status := range map[[3]string]int{
+			{"GET", "/api/posts"}: 200,
+			{"GET", at(kept[i])}:  200,
+			{"POST", "/api/posts", content(private + " after the frost")}: 201,
+			{"PATCH", at(kept[i]), content(private + " changed")}:         200,
+			{"DELETE", at(deleted[i])}:                                    204,
+		} {
+			asking.Go(func() {
+				if got, err := s.send(s.as(ada), call[0], call[1], call[2]); err != nil || got.status != status {
+					t.Errorf("%s %s after the frost = %d %s, %v; want %d", call[0], call[1], got.status, got.text, err, status)
+				}
+			})
+		}
+	}
+	time.Sleep(time.Second) // until all are sent; one that is late is answered as well
+	thaw()
+	asking.Wait()
+	if log := s.Log()[logged:]; log != "" {
+		t.Errorf("after the frost the functions log %s", log)
+	}
+	t.Logf("%d processes frozen until the server had ended their %d connections, then asked", len(pids), open)
+}
+
+// sessions counts the connections that the functions have at the server.
+func (s *site) sessions(t *testing.T) (n int) {
+	err := s.db.QueryRow("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'warble' AND ID <> CONNECTION_ID()").Scan(&n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
