@@ -66,6 +66,24 @@ step staticcheck
 "$staticcheck" ./...
 (cd dev && "$staticcheck" $tags ./...)
 
+step "known vulnerabilities"
+# Go: what the functions can reach. 3 is a finding; anything else but 0 is that
+# the tool or its data cannot be had here.
+reached=0
+said=$(GOBIN=$PWD/dev/.cache go install golang.org/x/vuln/cmd/govulncheck@v1.9.0 2>&1 &&
+  dev/.cache/govulncheck ./... 2>&1) || reached=$?
+case $reached in
+  0) echo "govulncheck: none" ;;
+  3) echo "$said" >&2; exit 1 ;;
+  *) echo "govulncheck could not run, nothing is known about Go modules: $(echo "$said" | tail -n 1)" ;;
+esac
+# npm: nothing of it is deployed, so that findings are shown and fail nothing.
+said=$(npm audit --prefix dev/npm --json 2>/dev/null) || true
+case $said in
+  *auditReportVersion*) npm audit --prefix dev/npm || true ;;
+  *) echo "npm audit could not run, nothing is known about npm packages: the registry does not answer it" ;;
+esac
+
 step shellcheck and actionlint
 shellcheck dev/test.sh dev/preview/preview.sh lib/page/build.sh .ci/run
 dev/.cache/actionlint .github/workflows/*.yml
@@ -79,6 +97,9 @@ step "contract: over HTTP, on the embedded database and on MariaDB"
 
 step "trust: faults, load, hostile input"
 (cd dev/trust && go test -race $tags)
+
+step "fuzzing: whole requests, 20 s"
+(cd dev && go test $tags -run '^$' -fuzz '^FuzzRequest$' -fuzztime 20s ./trust)
 
 step "the local product, the built artifact, the page in Chromium, make push, preview databases"
 # shellcheck disable=SC2046 # a list of packages

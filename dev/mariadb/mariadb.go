@@ -100,7 +100,7 @@ func New(options ...string) (*Server, error) {
 		return nil, errors.Join(fmt.Errorf("write setup.sql: %w", err), s.Close())
 	}
 	out, err := exec.Command(install, "--no-defaults", "--datadir="+s.path("data"),
-		"--user="+s.user, "--skip-test-db", "--skip-name-resolve").CombinedOutput()
+		"--user="+s.user, "--tmpdir="+s.dir, "--skip-test-db", "--skip-name-resolve").CombinedOutput()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("mariadb-install-db: %w\n%s", err, out), s.Close())
 	}
@@ -139,6 +139,7 @@ func (s *Server) launch() error {
 	}
 	arguments := append([]string{"--no-defaults",
 		"--datadir=" + s.path("data"),
+		"--tmpdir=" + s.dir, // a starting server deletes others' #sql files in a shared one
 		"--socket=" + s.path("socket"),
 		"--pid-file=" + s.path("pid"),
 		"--init-file=" + s.path("setup.sql"),

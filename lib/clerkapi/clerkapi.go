@@ -43,8 +43,8 @@ func Failure(err error) error {
 		}
 		return fmt.Errorf("clerk answered %d", refused.HTTPStatusCode)
 	}
-	if _, ok := errors.AsType[*url.Error](err); ok {
-		return fmt.Errorf("clerk cannot be reached: %w", err)
+	if unreached, ok := errors.AsType[*url.Error](err); ok {
+		return fmt.Errorf("clerk cannot be reached: %w", unreached.Err) // without the URL, which names a page of users
 	}
 	return errors.New("clerk's answer is not one of Clerk's")
 }

@@ -22,6 +22,9 @@ const (
 	// fetchInterval is the least time between two fetches, whoever asks and
 	// whatever key a token names. A new key is accepted after so long at most.
 	fetchInterval = 30 * time.Second
+	// firstInterval is the same as long as no key is known at all, and nobody
+	// who is signed in can do anything.
+	firstInterval = 2 * time.Second
 	// fetchTimeout bounds a fetch; it leaves the request time for its query.
 	fetchTimeout = 2 * time.Second
 )
@@ -56,7 +59,11 @@ func (s *keySet) key(ctx context.Context, kid string) (*clerk.JSONWebKey, error)
 	defer s.mu.Unlock()
 	now := s.now()
 	known := s.keys[kid]
-	if (known == nil || now.Sub(s.fetched) > keyLifetime) && now.Sub(s.tried) >= fetchInterval {
+	interval := fetchInterval
+	if s.keys == nil {
+		interval = firstInterval
+	}
+	if (known == nil || now.Sub(s.fetched) > keyLifetime) && now.Sub(s.tried) >= interval {
 		s.tried = now
 		if s.failure = s.fetch(ctx); s.failure == nil {
 			s.fetched, known = now, s.keys[kid]

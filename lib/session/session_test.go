@@ -446,7 +446,7 @@ func TestOutageOfClerkRefusesNobodyWhoseKeyIsKnown(t *testing.T) {
 		t.Errorf("again at once: %v after %d fetches; want a 503 after 1", err, api.fetches.Load())
 	}
 	api.status.Store(200)
-	clock.Add(int64(fetchInterval / time.Second))
+	clock.Add(int64(firstInterval / time.Second))
 	if _, err := userOf(i, token()); err != nil {
 		t.Errorf("Clerk is back: %v", err)
 	}
