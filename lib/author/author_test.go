@@ -102,8 +102,10 @@ func TestAPageCostsOneCallAndTheNextNone(t *testing.T) {
 
 func TestFeedGoesOnWhateverClerkAnswers(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
-		"500":           func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
-		"429":           func(w http.ResponseWriter, _ *http.Request) { http.Error(w, `{"errors":[{"code":"too_many"}]}`, http.StatusTooManyRequests) },
+		"500": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
+		"429": func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, `{"errors":[{"code":"too_many"}]}`, http.StatusTooManyRequests)
+		},
 		"a page":        func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") },
 		"an object":     func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"data":[]}`) },
 		"nothing":       func(w http.ResponseWriter, _ *http.Request) {},
