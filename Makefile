@@ -1,7 +1,7 @@
 # The two commands of this repository. Both need Go (the version in go.mod) and
 # npm; `make test` installs the rest where it can, and names it where it cannot.
 
-.PHONY: run test push
+.PHONY: run test push bench
 
 # The whole product on http://localhost:3000; PORT changes the port.
 # The embedded database needs no C compiler with this tag.
@@ -16,3 +16,7 @@ test:
 # asks before any that loses something. CHECK=1 only reports; drift is status 1.
 push:
 	@cd dev && CGO_ENABLED=0 go build -tags gms_pure_go -o .cache/push ./push && exec .cache/push
+
+# What a request costs, beside a function of the least code that could do it.
+bench:
+	@cd dev && CGO_ENABLED=0 go build -tags gms_pure_go -o .cache/bench ./bench && exec .cache/bench

@@ -20,16 +20,13 @@ import (
 // and once with a relay before the database that takes the time of each step.
 func measureColdStarts(w *world, b *bars) ([]section, error) {
 	type side struct {
-		name            string
-		start           func(databaseURL string) (*lambda.Function, error)
-		wall, cpu       series
-		steps           [5]series
-		initialisations string
+		start     func(databaseURL string) (*lambda.Function, error)
+		wall, cpu series
+		steps     [5]series
 	}
-	traced := map[string]string{"GODEBUG": "inittrace=1"}
 	sides := []*side{
-		{name: "ours", start: func(url string) (*lambda.Function, error) { return w.ours("list", url, 1, nil) }},
-		{name: "floor", start: func(url string) (*lambda.Function, error) { return w.theFloor("list", url, 1) }},
+		{start: func(url string) (*lambda.Function, error) { return w.ours("list", url, 1, nil) }},
+		{start: func(url string) (*lambda.Function, error) { return w.theFloor("list", url, 1) }},
 	}
 	relay, err := newRelay(w.server.Addr())
 	if err != nil {
@@ -73,7 +70,7 @@ func measureColdStarts(w *world, b *bars) ([]section, error) {
 		}
 	}
 	// Beside the rest, since the trace itself takes time.
-	ours, err := w.ours("list", direct, 1, traced)
+	ours, err := w.ours("list", direct, 1, map[string]string{"GODEBUG": "inittrace=1"})
 	if err != nil {
 		return nil, err
 	}

@@ -70,7 +70,7 @@ func measureDatabase(w *world, b *bars) ([]section, error) {
 	sizes := section{
 		title: "The database, by the number of posts",
 		note: "What a caller waits for one process, the sizes in turn. Pages are read again and again and so are in the database's memory: this measures the plan and the index, not the disk. " +
-			"Statements, rows read and rows sent are the server's own counters (`Com_*`, `Handler_read_*`, `Rows_sent`) for each request; a list asks for one row more than the page has.",
+			"Statements, rows read and rows sent are the server's own counters (`Com_*`, `Handler_read_*`, `Rows_sent`) for each request, by size; a list asks for one row more than the page has.",
 		rows: [][]string{append(head, grouped(largest.size)+" : "+grouped(small), "statements", "rows read", "rows sent")},
 	}
 	idle, err := w.counters()
@@ -83,46 +83,57 @@ func measureDatabase(w *world, b *bars) ([]section, error) {
 	}
 	asking = asking.minus(idle) // what a look at the counters adds to them
 	for _, kind := range kinds {
+		ask := func(t *tables) error {
+			f := t.list
+			if kind.name == "insert" {
+				f = t.create
+			}
+			_, err := call(w.ctx, f, kind.request(t))
+			return err
+		}
 		medians := make([]series, len(all))
-		var counted counters
 		for round := range w.opts.rounds + 1 {
 			times := make([]series, len(all))
+			for range w.opts.requests {
+				for i := range all {
+					begun := time.Now()
+					if err := ask(&all[i]); err != nil {
+						return nil, err
+					}
+					times[i] = append(times[i], ms(time.Since(begun)))
+				}
+			}
+			if round == 0 { // it connected
+				continue
+			}
+			for i := range all {
+				medians[i] = append(medians[i], times[i].median())
+			}
+		}
+		ratio := medians[len(all)-1].over(medians[0])
+		row := []string{kind.name}
+		for _, m := range medians {
+			row = append(row, m.String())
+		}
+		var statements, read, sent []string
+		for i := range all {
 			before, err := w.counters()
 			if err != nil {
 				return nil, err
 			}
 			for range w.opts.requests {
-				for i := range all {
-					f := all[i].list
-					if kind.name == "insert" {
-						f = all[i].create
-					}
-					begun := time.Now()
-					if _, err := call(w.ctx, f, kind.request(&all[i])); err != nil {
-						return nil, err
-					}
-					times[i] = append(times[i], ms(time.Since(begun)))
+				if err := ask(&all[i]); err != nil {
+					return nil, err
 				}
 			}
 			after, err := w.counters()
 			if err != nil {
 				return nil, err
 			}
-			if round == 0 { // it connected
-				continue
-			}
-			counted = after.minus(before).minus(asking)
-			for i := range all {
-				medians[i] = append(medians[i], times[i].median())
-			}
+			counted, n := after.minus(before).minus(asking), float64(w.opts.requests)
+			statements, read, sent = append(statements, number(counted.statements/n)), append(read, number(counted.read/n)), append(sent, number(counted.sent/n))
 		}
-		ratio := medians[len(all)-1].over(medians[0])
-		n := float64(w.opts.requests * len(all))
-		row := []string{kind.name}
-		for _, m := range medians {
-			row = append(row, m.String())
-		}
-		sizes.row(append(row, ratio.String(), number(counted.statements/n), number(counted.read/n), number(counted.sent/n))...)
+		sizes.row(append(row, ratio.String(), strings.Join(statements, ", "), strings.Join(read, ", "), strings.Join(sent, ", "))...)
 		if kind.bar {
 			b.add(fmt.Sprintf("%s, %s : %s posts", kind.name, grouped(largest.size), grouped(small)), ratio.median(), 1.1, " ×")
 		}

@@ -42,15 +42,6 @@ func (s series) at(q float64) float64 {
 
 func (s series) median() float64 { return s.at(0.5) }
 
-// times multiplies all, to change the unit.
-func (s series) times(factor float64) series {
-	scaled := slices.Clone(s)
-	for i := range scaled {
-		scaled[i] *= factor
-	}
-	return scaled
-}
-
 // over is s by other, round by round: what disturbs a round disturbs both.
 func (s series) over(other series) series {
 	ratios := make(series, len(s))

@@ -19,7 +19,7 @@ import (
 )
 
 // The demo people's ids.
-var ada, grace, alan = localclerk.People[0].ID, localclerk.People[1].ID, localclerk.People[2].ID
+var ada, grace = localclerk.People[0].ID, localclerk.People[1].ID
 
 // newest is the first post of the feed.
 const newest = `[role="feed"] > article:first-of-type`
