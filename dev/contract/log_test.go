@@ -80,7 +80,8 @@ func TestREADMEExplainsEveryLineOfTheLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(readme), "## The log")
+	_, section, _ := strings.Cut(string(readme), "## The log\n")
+	section, _, _ = strings.Cut(section, "\n## ")
 	var explained []string
 	for line := range strings.Lines(section) {
 		cells := strings.Split(line, "|")
