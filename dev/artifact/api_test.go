@@ -129,7 +129,7 @@ func checkProblem(t *testing.T, what string, got answer, status int) {
 
 func TestAPostLivesOnTheDeployedFunctions(t *testing.T) {
 	s := serve(t, database(t).URL(), nil)
-	if got := s.call(t, "GET", "/api/posts", "", "Authorization", ""); got.status != 200 || got.text != "{\"posts\":[]}\n" {
+	if got := s.call(t, "GET", "/api/posts", "", "Authorization", ""); got.status != 200 || got.text != `{"posts":[]}` {
 		t.Fatalf("the empty feed = %d %s", got.status, got.text)
 	}
 
