@@ -87,6 +87,9 @@ func looks(t *testing.T, s *site) {
 			if wide := browser.Eval[int64](tab, `document.documentElement.scrollWidth`); wide > width {
 				t.Errorf("%s is %d px wide on a screen of %d", where, wide, width)
 			}
+			if browser.Eval[bool](tab, `[...document.querySelectorAll('article p[dir], textarea, blockquote')].some((e) => e.scrollWidth > e.clientWidth)`) {
+				t.Errorf("%s cuts a long word off at %d px", where, width)
+			}
 		}
 	}
 	widths("the feed")
