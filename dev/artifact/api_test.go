@@ -1,23 +1,20 @@
 package artifact
 
 import (
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/go-sql-driver/mysql"
-
 	"warble/dev/localclerk"
 	"warble/dev/mariadb"
+	"warble/dev/product"
 )
 
 // ada is one of the local Clerk's people.
@@ -53,25 +50,7 @@ func serve(t *testing.T, databaseURL string, environment map[string]string) *sit
 func database(t *testing.T) *mariadb.Server {
 	t.Helper()
 	server := mariadb.Start(t)
-	u, err := url.Parse(server.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := mysql.NewConfig()
-	config.User, config.Net, config.Addr, config.DBName = u.User.Username(), "tcp", u.Host, strings.TrimPrefix(u.Path, "/")
-	config.Passwd, _ = u.User.Password()
-	db, err := sql.Open("mysql", config.FormatDSN())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	schema, err := os.ReadFile(filepath.Join(Build(t).Tree, "schema.sql"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := db.Exec(string(schema)); err != nil {
-		t.Fatalf("apply schema.sql: %v", err)
-	}
+	product.Database(t, server.URL())
 	return server
 }
 
