@@ -10,7 +10,7 @@ run:
 
 # Every test, on the embedded database, MariaDB, the built artifact and Chromium.
 test:
-	@sh dev/test.sh
+	@sh dev/test/run.sh
 
 # Brings the database of DATABASE_URL to schema.sql: shows the statements, and
 # asks before any that loses something. CHECK=1 only reports; drift is status 1.

@@ -7,11 +7,11 @@ import (
 	"net/http"
 	"time"
 
-	"warble/lib/answer"
-	"warble/lib/author"
 	"warble/lib/database"
+	"warble/lib/handler"
 	"warble/lib/post"
 	"warble/lib/problem"
+	"warble/lib/profile"
 	"warble/lib/session"
 )
 
@@ -30,7 +30,7 @@ WHERE user_id = ? AND idempotency_key = ?`
 
 // Create answers POST /api/posts: publishes a post of the signed-in user.
 func Create(w http.ResponseWriter, r *http.Request) {
-	answer.Serve(w, r, http.MethodPost, answer.Posts, func(r *answer.Request) (*answer.Answer, error) {
+	handler.Serve(w, r, http.MethodPost, handler.PostsPath, func(r *handler.Request) (*handler.Response, error) {
 		userID, err := session.Required(r.Request)
 		if err != nil {
 			return nil, err
@@ -81,9 +81,9 @@ func Create(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 
-		author.Fill(r.Context(), posts)
+		profile.Fill(r.Context(), posts)
 		location := fmt.Sprintf("/api/posts/%d", posts[0].ID)
-		return &answer.Answer{Status: status, Body: posts[0], Location: location}, nil
+		return &handler.Response{Status: status, Body: posts[0], Location: location}, nil
 	})
 }
 

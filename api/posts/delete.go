@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"net/http"
 
-	"warble/lib/answer"
 	"warble/lib/database"
+	"warble/lib/handler"
 	"warble/lib/problem"
 	"warble/lib/session"
 )
@@ -17,7 +17,7 @@ WHERE id = ? AND user_id = ?`
 // Delete answers DELETE /api/posts/{id}: removes a post of the signed-in user's
 // own. Somebody else's is not found.
 func Delete(w http.ResponseWriter, r *http.Request) {
-	answer.Serve(w, r, http.MethodDelete, answer.Post, func(r *answer.Request) (*answer.Answer, error) {
+	handler.Serve(w, r, http.MethodDelete, handler.PostPath, func(r *handler.Request) (*handler.Response, error) {
 		userID, err := session.Required(r.Request)
 		if err != nil {
 			return nil, err
@@ -38,6 +38,6 @@ func Delete(w http.ResponseWriter, r *http.Request) {
 		if found == 0 {
 			return nil, problem.NotFound()
 		}
-		return &answer.Answer{Status: http.StatusNoContent}, nil
+		return &handler.Response{Status: http.StatusNoContent}, nil
 	})
 }

@@ -3,10 +3,10 @@ package posts
 import (
 	"net/http"
 
-	"warble/lib/answer"
-	"warble/lib/author"
 	"warble/lib/database"
+	"warble/lib/handler"
 	"warble/lib/post"
+	"warble/lib/profile"
 	"warble/lib/session"
 )
 
@@ -19,7 +19,7 @@ WHERE id = ?`
 // presented must be good. Paths under /api that are no route come here too, for
 // their 404.
 func Get(w http.ResponseWriter, r *http.Request) {
-	answer.Serve(w, r, http.MethodGet, answer.Post, func(r *answer.Request) (*answer.Answer, error) {
+	handler.Serve(w, r, http.MethodGet, handler.PostPath, func(r *handler.Request) (*handler.Response, error) {
 		userID, err := session.Optional(r.Request)
 		if err != nil {
 			return nil, err
@@ -34,7 +34,7 @@ func Get(w http.ResponseWriter, r *http.Request) {
 			return nil, database.Problem(err)
 		}
 
-		author.Fill(r.Context(), posts)
-		return &answer.Answer{Status: http.StatusOK, Body: posts[0], Public: userID == ""}, nil
+		profile.Fill(r.Context(), posts)
+		return &handler.Response{Status: http.StatusOK, Body: posts[0], Public: userID == ""}, nil
 	})
 }

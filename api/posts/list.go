@@ -6,10 +6,10 @@ package posts
 import (
 	"net/http"
 
-	"warble/lib/answer"
-	"warble/lib/author"
 	"warble/lib/database"
+	"warble/lib/handler"
 	"warble/lib/post"
+	"warble/lib/profile"
 	"warble/lib/session"
 )
 
@@ -35,7 +35,7 @@ LIMIT ?`
 // List answers GET /api/posts: the most recent posts, newest first, for anyone.
 // A session that is presented must be good.
 func List(w http.ResponseWriter, r *http.Request) {
-	answer.Serve(w, r, http.MethodGet, answer.Posts, func(r *answer.Request) (*answer.Answer, error) {
+	handler.Serve(w, r, http.MethodGet, handler.PostsPath, func(r *handler.Request) (*handler.Response, error) {
 		userID, err := session.Optional(r.Request)
 		if err != nil {
 			return nil, err
@@ -59,11 +59,11 @@ func List(w http.ResponseWriter, r *http.Request) {
 		}
 
 		posts, next := page.Cut(rows)
-		author.Fill(r.Context(), posts)
+		profile.Fill(r.Context(), posts)
 		body := struct {
 			Posts []post.Post `json:"posts"`
 			Next  string      `json:"next,omitempty"`
 		}{posts, next}
-		return &answer.Answer{Status: http.StatusOK, Body: body, Public: userID == ""}, nil
+		return &handler.Response{Status: http.StatusOK, Body: body, Public: userID == ""}, nil
 	})
 }

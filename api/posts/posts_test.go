@@ -23,7 +23,7 @@ import (
 
 	"github.com/vercel/go-bridge/go/bridge"
 
-	"warble/lib/answer"
+	"warble/lib/handler"
 )
 
 var handlers = map[string]http.HandlerFunc{"list": List, "create": Create, "get": Get, "update": Update, "delete": Delete}
@@ -211,8 +211,8 @@ func TestDatabaseThatCannotBeReachedIsA503(t *testing.T) {
 				if got.StatusCode != 503 || got.header.Get("Retry-After") == "" || got.header.Get("Cache-Control") != "no-store" {
 					t.Errorf("%d %v %v; want a 503 with Retry-After", got.StatusCode, got.header, got.body)
 				}
-				if took > answer.Deadline+10*time.Second {
-					t.Errorf("answered after %v; want it by the deadline of %v", took, answer.Deadline)
+				if took > handler.Deadline+10*time.Second {
+					t.Errorf("answered after %v; want it by the deadline of %v", took, handler.Deadline)
 				}
 				if lines := strings.Count(f.log.String(), "request failed"); lines != 1 {
 					t.Errorf("%d lines in the log; want one:\n%s", lines, f.log)

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"net/http"
 
-	"warble/lib/answer"
 	"warble/lib/database"
+	"warble/lib/handler"
 	"warble/lib/post"
 	"warble/lib/problem"
 	"warble/lib/session"
@@ -21,7 +21,7 @@ WHERE id = ? AND user_id = ?`
 // Update answers PATCH /api/posts/{id}: changes the content of a post of the
 // signed-in user's own. Somebody else's is not found.
 func Update(w http.ResponseWriter, r *http.Request) {
-	answer.Serve(w, r, http.MethodPatch, answer.Post, func(r *answer.Request) (*answer.Answer, error) {
+	handler.Serve(w, r, http.MethodPatch, handler.PostPath, func(r *handler.Request) (*handler.Response, error) {
 		userID, err := session.Required(r.Request)
 		if err != nil {
 			return nil, err
@@ -54,6 +54,6 @@ func Update(w http.ResponseWriter, r *http.Request) {
 			Content   string    `json:"content"`
 			UpdatedAt post.Time `json:"updatedAt"`
 		}{r.ID, userID, content, post.TimeOf(now)}
-		return &answer.Answer{Status: http.StatusOK, Body: body}, nil
+		return &handler.Response{Status: http.StatusOK, Body: body}, nil
 	})
 }

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"warble/dev/lambda"
+	"warble/dev/testkit/lambda"
 )
 
 // measureColdStarts times the first answer of new processes: once as they are,

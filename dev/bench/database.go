@@ -11,7 +11,7 @@ import (
 
 	"github.com/vercel/go-bridge/go/bridge"
 
-	"warble/dev/lambda"
+	"warble/dev/testkit/lambda"
 )
 
 // each is how many posts an author has in the tables that are compared: enough

@@ -13,7 +13,7 @@ import (
 	"syscall"
 
 	"warble/dev/bench/floor"
-	"warble/dev/product"
+	"warble/dev/testkit"
 )
 
 // bytesPerPost is what a post takes on disk with its five indexes, about 350 as
@@ -35,7 +35,7 @@ func (w *world) fill(database string, posts, authors int) error {
 	if free := int64(disk.Bavail) * disk.Bsize; free < int64(posts)*bytesPerPost {
 		return fmt.Errorf("%s posts need %d MB in %s, which has %d: set ROWS to fewer, or TMPDIR", grouped(posts), posts*bytesPerPost>>20, os.TempDir(), free>>20)
 	}
-	schema, err := os.ReadFile(filepath.Join(product.Root(), "schema.sql"))
+	schema, err := os.ReadFile(filepath.Join(testkit.Root(), "schema.sql"))
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ import (
 	"syscall"
 	"time"
 
-	"warble/dev/product"
+	"warble/dev/testkit"
 )
 
 // options say how long to measure.
@@ -128,7 +128,7 @@ func firstField(file string) string {
 
 func commit() string {
 	git := exec.Command("git", "describe", "--always", "--dirty", "--exclude=*")
-	git.Dir = filepath.Clean(product.Root())
+	git.Dir = filepath.Clean(testkit.Root())
 	said, err := git.Output()
 	if err != nil {
 		return "unknown"

@@ -15,11 +15,11 @@ import (
 	"github.com/vercel/go-bridge/go/bridge"
 	"golang.org/x/sys/unix"
 
-	"warble/dev/lambda"
-	"warble/dev/product"
+	"warble/dev/testkit"
+	"warble/dev/testkit/lambda"
 )
 
-func devModule() string { return filepath.Join(product.Root(), "dev") }
+func devModule() string { return filepath.Join(testkit.Root(), "dev") }
 
 // cpu is the user and system time that a process has had, in nanoseconds by
 // the kernel's accounting; /proc/<pid>/stat has the same in hundredths of a

@@ -21,7 +21,7 @@ import (
 
 	"warble/api/posts"
 	"warble/dev/bench/floor"
-	"warble/dev/lambda"
+	"warble/dev/testkit/lambda"
 )
 
 // session is whether a request has one.

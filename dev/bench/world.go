@@ -22,11 +22,11 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
-	"warble/dev/artifact"
 	"warble/dev/bench/floor"
-	"warble/dev/lambda"
-	"warble/dev/localclerk"
-	"warble/dev/mariadb"
+	localclerk "warble/dev/local/clerk"
+	"warble/dev/testkit/artifact"
+	"warble/dev/testkit/lambda"
+	"warble/dev/testkit/mariadb"
 )
 
 // small is how many posts the tables of the requests have, and the smallest of

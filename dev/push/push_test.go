@@ -21,7 +21,7 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 	driver "github.com/go-sql-driver/mysql"
 
-	"warble/dev/mariadb"
+	"warble/dev/testkit/mariadb"
 )
 
 // maria is the server of all tests; each makes itself a database there.

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"warble/dev/localclerk"
-	"warble/dev/localmysql"
+	localclerk "warble/dev/local/clerk"
+	localmysql "warble/dev/local/mysql"
 	"warble/lib/database"
 	"warble/lib/post"
 )

@@ -2,7 +2,7 @@ package main
 
 import (
 	"warble/api/posts"
-	"warble/dev/localvercel"
+	localvercel "warble/dev/local/vercel"
 )
 
 // functions are the files under api/, each with the handler that Vercel's

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"warble/dev/localvercel"
+	localvercel "warble/dev/local/vercel"
 )
 
 func root(t *testing.T) string {

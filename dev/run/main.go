@@ -22,8 +22,8 @@ import (
 
 	"github.com/joho/godotenv"
 
-	"warble/dev/localclerk"
-	"warble/dev/localvercel"
+	localclerk "warble/dev/local/clerk"
+	localvercel "warble/dev/local/vercel"
 )
 
 func main() {

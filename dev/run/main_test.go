@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"warble/dev/localclerk"
-	"warble/dev/mariadb"
-	"warble/dev/product"
+	localclerk "warble/dev/local/clerk"
+	"warble/dev/testkit"
+	"warble/dev/testkit/mariadb"
 )
 
 func fetch(t *testing.T, url string) (int, string) {
@@ -30,7 +30,7 @@ func fetch(t *testing.T, url string) (int, string) {
 }
 
 func TestNewcomersFindTheWholeProductWithNothingConfigured(t *testing.T) {
-	p := product.Start(t, nil)
+	p := testkit.Start(t, nil)
 	for _, want := range []string{p.URL, "embedded MySQL", "local, under /__clerk", "ada, grace, alan", localclerk.Password, "Ctrl-C"} {
 		if !strings.Contains(p.Log(), want) {
 			t.Errorf("the banner has no %q:\n%s", want, p.Log())
@@ -70,7 +70,7 @@ func TestNewcomersFindTheWholeProductWithNothingConfigured(t *testing.T) {
 
 func TestConfiguredDatabaseAndClerkAreUsedAndShown(t *testing.T) {
 	server := mariadb.Start(t)
-	p := product.Start(t, map[string]string{
+	p := testkit.Start(t, map[string]string{
 		"DATABASE_URL":                      server.URL(),
 		"NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY": "pk_test_Y2xlcmsuZXhhbXBsZS5jb20k",
 		"CLERK_SECRET_KEY":                  "sk_test_hunter2",
@@ -98,7 +98,7 @@ func TestConfiguredDatabaseAndClerkAreUsedAndShown(t *testing.T) {
 }
 
 func TestMistakesAtTheStartAreClear(t *testing.T) {
-	taken := product.Start(t, nil)
+	taken := testkit.Start(t, nil)
 	port := taken.URL[strings.LastIndex(taken.URL, ":")+1:]
 	folder := t.TempDir()
 	for _, test := range []struct {
@@ -106,10 +106,10 @@ func TestMistakesAtTheStartAreClear(t *testing.T) {
 		environment []string
 		want        string
 	}{
-		{"taken port", product.Root(), []string{"PORT=" + port}, "port " + port + " is taken"},
-		{"no port", product.Root(), []string{"PORT=http"}, "PORT must be a number"},
-		{"half of Clerk's keys", product.Root(), []string{"PORT=0", "CLERK_SECRET_KEY=sk_test_hunter2"}, "set both"},
-		{"a key that is none", product.Root(), []string{"PORT=0", "CLERK_SECRET_KEY=sk_test_hunter2", "CLERK_PUBLISHABLE_KEY=hunter2"}, "CLERK_PUBLISHABLE_KEY"},
+		{"taken port", testkit.Root(), []string{"PORT=" + port}, "port " + port + " is taken"},
+		{"no port", testkit.Root(), []string{"PORT=http"}, "PORT must be a number"},
+		{"half of Clerk's keys", testkit.Root(), []string{"PORT=0", "CLERK_SECRET_KEY=sk_test_hunter2"}, "set both"},
+		{"a key that is none", testkit.Root(), []string{"PORT=0", "CLERK_SECRET_KEY=sk_test_hunter2", "CLERK_PUBLISHABLE_KEY=hunter2"}, "CLERK_PUBLISHABLE_KEY"},
 		{"another folder", folder, []string{"PORT=0"}, "run it in the repository"},
 	} {
 		command := exec.Command(taken.Binary())
@@ -130,7 +130,7 @@ func TestEnvLocalIsReadAsVercelWritesIt(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	command := exec.Command(product.Start(t, nil).Binary())
+	command := exec.Command(testkit.Start(t, nil).Binary())
 	command.Dir = folder
 	command.Env = []string{"PATH=" + os.Getenv("PATH"), "PORT=0"}
 	// A secret key without its publishable one: told apart from "nothing set".

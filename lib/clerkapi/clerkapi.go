@@ -21,12 +21,12 @@ import (
 func Backend(timeout time.Duration) (clerk.Backend, error) {
 	key := os.Getenv("CLERK_SECRET_KEY")
 	if key == "" {
-		return nil, problem.Variable("CLERK_SECRET_KEY", "is missing: set it to the secret key (sk_…) from Clerk's dashboard, API keys")
+		return nil, problem.Misconfigured("CLERK_SECRET_KEY", "is missing: set it to the secret key (sk_…) from Clerk's dashboard, API keys")
 	}
 	config := clerk.BackendConfig{Key: &key, HTTPClient: &http.Client{Timeout: timeout}}
 	if origin := os.Getenv("CLERK_API_URL"); origin != "" {
 		if u, err := url.Parse(origin); err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
-			return nil, problem.Variable("CLERK_API_URL", "must be an origin such as https://api.clerk.com, or not be set")
+			return nil, problem.Misconfigured("CLERK_API_URL", "must be an origin such as https://api.clerk.com, or not be set")
 		}
 		config.URL = clerk.String(strings.TrimSuffix(origin, "/") + "/v1")
 	}
@@ -39,7 +39,7 @@ func Backend(timeout time.Duration) (clerk.Backend, error) {
 func Failure(err error) error {
 	if refused, ok := errors.AsType[*clerk.APIErrorResponse](err); ok {
 		if refused.HTTPStatusCode == http.StatusUnauthorized {
-			return problem.Variable("CLERK_SECRET_KEY", "is not accepted by Clerk: copy the secret key (sk_…) again from Clerk's dashboard, API keys")
+			return problem.Misconfigured("CLERK_SECRET_KEY", "is not accepted by Clerk: copy the secret key (sk_…) again from Clerk's dashboard, API keys")
 		}
 		return fmt.Errorf("clerk answered %d", refused.HTTPStatusCode)
 	}

@@ -69,7 +69,7 @@ func init() {
 	}
 }
 
-var malformed = problem.Variable("DATABASE_URL",
+var malformed = problem.Misconfigured("DATABASE_URL",
 	"is malformed: set it to mysql://user:password@host/database, as PlanetScale's dashboard gives it (special characters in the password percent-encoded), or to a go-sql-driver DSN")
 
 // Config reads both spellings of the address: the URL of PlanetScale's dashboard
@@ -77,7 +77,7 @@ var malformed = problem.Variable("DATABASE_URL",
 // and which database; how the connection behaves is for us to say.
 func Config(databaseURL string) (*mysql.Config, error) {
 	if databaseURL == "" {
-		return nil, problem.Variable("DATABASE_URL", "is missing: set it to the connection string from PlanetScale's dashboard, Connect")
+		return nil, problem.Misconfigured("DATABASE_URL", "is missing: set it to the connection string from PlanetScale's dashboard, Connect")
 	}
 	config := mysql.NewConfig()
 	if scheme, _, ok := strings.Cut(databaseURL, "://"); ok && strings.EqualFold(scheme, "mysql") {
@@ -164,7 +164,7 @@ func Problem(err error) error {
 		return problem.Unavailable(detail, fmt.Errorf("the database cannot be reached: %w", err))
 	}
 	if advice, ok := ourFault[refused.Number]; ok {
-		wrong := problem.Variable("DATABASE_URL", advice)
+		wrong := problem.Misconfigured("DATABASE_URL", advice)
 		return problem.Unavailable(wrong.Detail, fmt.Errorf("database error %d: DATABASE_URL %s", refused.Number, advice))
 	}
 	return problem.Unavailable(detail, fmt.Errorf("database error %d (its text is left out: it may quote a post)", refused.Number))

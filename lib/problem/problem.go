@@ -40,9 +40,9 @@ func NotFound() *Problem {
 	return New(http.StatusNotFound, "There is no such post. It may have been deleted.")
 }
 
-// Variable is the problem of an environment variable that is missing or wrong.
+// Misconfigured is the problem of an environment variable that is missing or wrong.
 // The advice completes the sentence "<name> …" and must not quote its value.
-func Variable(name, advice string) *Problem {
+func Misconfigured(name, advice string) *Problem {
 	detail := "The environment variable " + name + " " + advice + ". Then deploy again."
 	return &Problem{Status: http.StatusInternalServerError, Detail: detail}
 }

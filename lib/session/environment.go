@@ -53,13 +53,13 @@ func issuer() (string, error) {
 		key = os.Getenv("NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY")
 	}
 	if key == "" {
-		return "", problem.Variable(name, "is missing: set it to the publishable key (pk_…) from Clerk's dashboard, API keys")
+		return "", problem.Misconfigured(name, "is missing: set it to the publishable key (pk_…) from Clerk's dashboard, API keys")
 	}
 	_, encoded, ok := strings.Cut(strings.TrimPrefix(key, "pk_"), "_")
 	decoded, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(encoded, "="))
 	host, ends := strings.CutSuffix(string(decoded), "$")
 	if !strings.HasPrefix(key, "pk_") || !ok || err != nil || !ends || host == "" || strings.ContainsAny(host, "/$ ") {
-		return "", problem.Variable(name, "is malformed: copy the publishable key (pk_…) again from Clerk's dashboard, API keys")
+		return "", problem.Misconfigured(name, "is malformed: copy the publishable key (pk_…) again from Clerk's dashboard, API keys")
 	}
 	return "https://" + host, nil
 }
@@ -79,7 +79,7 @@ func origins() (map[string]bool, error) {
 			continue
 		}
 		if u, err := url.Parse(party); err != nil || u.Scheme+"://"+u.Host != party || u.Host == "" {
-			return nil, problem.Variable("CLERK_AUTHORIZED_PARTIES", "must be origins such as https://example.com, with commas between them")
+			return nil, problem.Misconfigured("CLERK_AUTHORIZED_PARTIES", "must be origins such as https://example.com, with commas between them")
 		}
 		ours[party] = true
 	}
@@ -90,7 +90,7 @@ func origins() (map[string]bool, error) {
 // PEM, PEM with "\n" in place of line ends, or what stands between header and
 // footer.
 func parseKey(text string) (*clerk.JSONWebKey, error) {
-	malformed := problem.Variable("CLERK_JWT_KEY", "is malformed: copy the JWKS public key (PEM) from Clerk's dashboard, API keys; or remove it, and the key is fetched with CLERK_SECRET_KEY")
+	malformed := problem.Misconfigured("CLERK_JWT_KEY", "is malformed: copy the JWKS public key (PEM) from Clerk's dashboard, API keys; or remove it, and the key is fetched with CLERK_SECRET_KEY")
 	text = strings.NewReplacer(`\n`, "", `"`, "", "-----BEGIN PUBLIC KEY-----", "", "-----END PUBLIC KEY-----", "").Replace(text)
 	der, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
 	if err != nil {

@@ -1,7 +1,7 @@
 // The API client: one function that asks, and one kind of error.
 
 /** Longest wait, in ms: twice what the API allows itself. */
-const patience = 10_000;
+const timeout = 10_000;
 
 /** A refusal in words for people; or no answer (status 0), and a write may have happened. */
 export class Problem extends Error {
@@ -17,7 +17,7 @@ export class Problem extends Error {
  * Asks the API; throws a Problem for all but 2xx and 304.
  * @param {string} path @param {How} how
  */
-export async function ask(path, { method = 'GET', token, key, etag, content } = {}) {
+export async function request(path, { method = 'GET', token, key, etag, content } = {}) {
   const headers = new Headers();
   if (token) headers.set('Authorization', `Bearer ${token}`);
   if (key) headers.set('Idempotency-Key', key);
@@ -29,7 +29,7 @@ export async function ask(path, { method = 'GET', token, key, etag, content } = 
       method,
       headers,
       body: content && JSON.stringify({ content }),
-      signal: AbortSignal.timeout(patience),
+      signal: AbortSignal.timeout(timeout),
     });
     text = await answer.text();
   } catch {

@@ -3,8 +3,8 @@
 
 import { part } from './post.js';
 import { open, userId, write } from './session.js';
-import { keep, recall, remember, tell } from './store.js';
-import { equip, fault, tidy } from './text.js';
+import { emit, readStorage, remember, writeStorage } from './storage.js';
+import { attachCounter, validate, tidy } from './text.js';
 
 /** Longest Retry-After to wait out, in seconds. */
 const longestWait = 60;
@@ -12,11 +12,11 @@ const longestWait = 60;
 const form = part(document, 'composer');
 const field = part(form, 'draft');
 const send = part(form, 'send');
-const showCount = equip(form);
+const showCount = attachCounter(form);
 const name = 'warble.draft';
 
 /** @returns {Draft} */
-const stored = () => recall('localStorage', name) ?? { text: '' };
+const stored = () => readStorage('localStorage', name) ?? { text: '' };
 let draft = stored();
 let sending = false;
 
@@ -35,7 +35,7 @@ const say = (text) => (part(form, 'says').textContent = text);
 /** @param {Draft} now */
 function save(now) {
   draft = now;
-  keep('localStorage', name, now.text ? now : null);
+  writeStorage('localStorage', name, now.text ? now : null);
 }
 
 function changed() {
@@ -63,7 +63,7 @@ async function publish() {
   if (sending) return;
   const text = field.value;
   const content = tidy(text);
-  const wrong = fault(text);
+  const wrong = validate(text);
   say(wrong || 'Sign in to publish; your draft is kept.');
   if (wrong) return field.focus();
   if (!userId) return open('openSignIn');
@@ -74,17 +74,17 @@ async function publish() {
   const createdAt = new Date().toISOString();
   save({ text, sent: content, key, by: userId });
   busy(true);
-  tell('sending', { post: { id, userId, content, createdAt, updatedAt: createdAt } });
+  emit('sending', { post: { id, userId, content, createdAt, updatedAt: createdAt } });
   try {
     const post = await deliver(content, key);
     remember(post.id, post, true);
-    tell('post', { post, replaces: id });
+    emit('post', { post, replaces: id });
     field.value = '';
     showCount();
     changed();
     say('Published.');
   } catch (error) {
-    tell('unsent', { id });
+    emit('unsent', { id });
     const { status, message } = /** @type {Problem} */ (error);
     const second = before && status === 422; // the first text has been published
     if (second) save({ text });

@@ -1,8 +1,8 @@
 // A place: the feed, one person's posts, or one post.
 
-import { ask, Problem } from './api.js';
+import { Problem, request } from './api.js';
 import { copy, createPost, drawFace, fillPost, nameOf, part, people, postOf, showHandle } from './post.js';
-import { news, newestFirst, withOwn } from './store.js';
+import { events, newestFirst, withOwn } from './storage.js';
 
 /** How often new posts are looked for, and a failed load is tried again: in ms, first and last. */
 const soonest = 5_000;
@@ -81,7 +81,7 @@ export class Feed {
     this.busy = true;
     clearTimeout(this.timer);
     try {
-      const { body, etag } = await ask(this.path);
+      const { body, etag } = await request(this.path);
       this.etag = etag;
       this.begin(withOwn(this.single ? [body] : body.posts, (post) => this.belongs(post)), body.next);
     } catch (error) {
@@ -127,7 +127,7 @@ export class Feed {
     const last = this.list.lastElementChild;
     const focused = document.activeElement === this.older;
     try {
-      const { body } = await ask(`${this.path}${this.kind === 'user' ? '&' : '?'}before=${encodeURIComponent(this.next)}`);
+      const { body } = await request(`${this.path}${this.kind === 'user' ? '&' : '?'}before=${encodeURIComponent(this.next)}`);
       this.next = body.next ?? '';
       this.add(withOwn(body.posts, () => false));
       this.says('Older posts are below.', true);
@@ -162,7 +162,7 @@ export class Feed {
     if (document.hidden || this.busy || this.single) return this.watch();
     this.slower();
     try {
-      const { status, etag, body } = await ask(this.path, { etag: this.etag });
+      const { status, etag, body } = await request(this.path, { etag: this.etag });
       if (status !== 304) {
         this.etag = etag;
         this.discover(withOwn(body.posts, () => false));
@@ -254,7 +254,7 @@ export class Feed {
   /** Follows one's own posts, also while this place is only kept for Back. */
   follow() {
     /** @param {string} type @param {(detail: News) => void} act */
-    const on = (type, act) => news.addEventListener(type, (event) => {
+    const on = (type, act) => events.addEventListener(type, (event) => {
       const { detail } = /** @type {CustomEvent} */ (event);
       act(detail);
       if (!this.loaded) return;

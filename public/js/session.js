@@ -1,7 +1,7 @@
 // Signing in, by ClerkJS, which is never in the page's way: its scripts are
 // injected, and whatever is asked of it has an end.
 
-import { ask, Problem } from './api.js';
+import { Problem, request } from './api.js';
 import { clerkHost, proxyUrl, publishableKey } from '../config.js';
 import { part, people, setMe } from './post.js';
 
@@ -161,7 +161,7 @@ export async function write(path, how, anew = false) {
   ]);
   if (!token) throw new Problem(401, userId ? 'Signing in does not answer just now. Try again in a moment.' : 'You are signed out. Sign in to go on.');
   try {
-    return await ask(path, { ...how, token });
+    return await request(path, { ...how, token });
   } catch (error) {
     if (anew || !(error instanceof Problem) || error.status !== 401) throw error;
     return write(path, how, true);

@@ -12,7 +12,7 @@ export const tidy = (text) => text.toWellFormed().replace(/^\p{White_Space}+|\p{
 const length = (text) => [...tidy(text)].length;
 
 /** What is wrong with a text; '' when nothing is. @param {string} text */
-export function fault(text) {
+export function validate(text) {
   const over = length(text) - limit;
   if (over > 0) return `Too long by ${over}.`;
   if (/[^\P{Cc}\n\t]/u.test(text)) return 'Control characters cannot be published.';
@@ -23,7 +23,7 @@ export function fault(text) {
  * Makes a form's counter follow its text, and Ctrl/Cmd+Enter send it.
  * @param {HTMLFormElement} form @returns what shows the count after a change by script
  */
-export function equip(form) {
+export function attachCounter(form) {
   const draft = part(form, 'draft');
   const show = () => {
     const used = length(draft.value);

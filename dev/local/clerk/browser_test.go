@@ -1,0 +1,67 @@
+package clerk
+
+import (
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"warble/dev/testkit/browser"
+)
+
+// page loads ClerkJS in its proxy form, as Warble's own page does.
+const page = `<!doctype html><html lang="en"><title>page</title><h1>page</h1><button id="in" onclick="Clerk.openSignIn()">in</button>
+<button id="up" onclick="Clerk.openSignUp()">up</button><div id="user"></div>
+<script crossorigin="anonymous" src="/__clerk/npm/@clerk/ui@1/dist/ui.browser.js"></script>
+<script crossorigin="anonymous" data-clerk-publishable-key="PUBLISHABLE_KEY" data-clerk-proxy-url="/__clerk"
+	src="/__clerk/npm/@clerk/clerk-js@6/dist/clerk.browser.js"></script>
+<script type="module">
+	await Clerk.load({ ui: { ClerkUI: window.__internal_ClerkUICtor }, telemetry: false });
+	Clerk.addListener(({ user }) => {
+		document.title = user ? 'signed in as ' + user.username : user === null ? 'signed out' : document.title;
+		if (user) Clerk.mountUserButton(document.querySelector('#user'));
+	});
+</script>`
+
+func TestRealClerkJSSignsInAndOutThroughItsOwnModal(t *testing.T) {
+	mustFetch(t)
+	c := mustStart(t, page)
+	tab := browser.Open(t)
+	const username = chromedp.CSS(`input[name="username"]`)
+
+	tab.Go(c.origin + "/")
+	tab.Wait(`document.title.includes("signed out")`)
+	tab.Do("open the modal", chromedp.Click(chromedp.ID("in")), chromedp.WaitVisible(browser.Identifier))
+	tab.Shot("modal")
+	tab.Do("unknown identifier", chromedp.SendKeys(browser.Identifier, "nobody"), chromedp.Click(browser.Submit))
+	tab.Text("Couldn't find your account.")
+	tab.Do("identifier", chromedp.DoubleClick(browser.Identifier), chromedp.KeyEvent("ada"), chromedp.Click(browser.Submit), chromedp.WaitVisible(browser.Password))
+	tab.Do("wrong password", chromedp.SendKeys(browser.Password, "wrong"), chromedp.Click(browser.Submit))
+	tab.Text("Password is incorrect.")
+	tab.Shot("password")
+	tab.Do("password", chromedp.DoubleClick(browser.Password), chromedp.KeyEvent(Password), chromedp.Click(browser.Submit))
+	tab.Wait(`document.title.includes("signed in as ada")`)
+	checkClaims(t, c, browser.Eval[string](tab, `Clerk.session.getToken()`), browser.Eval[string](tab, `Clerk.session.id`))
+
+	tab.Do("user button", chromedp.Click(browser.UserButton))
+	tab.Text("Ada Lovelace")
+	tab.Shot("user-button")
+	tab.Do("profile", chromedp.Click(chromedp.CSS(".cl-userButtonPopoverActionButton__manageAccount")))
+	tab.Text("Profile details")
+	tab.Shot("profile")
+	tab.Do("security", chromedp.Click(chromedp.CSS(".cl-navbarButton__security")))
+	tab.Text("This computer")
+	tab.Shot("security")
+	tab.Do("reload", chromedp.Reload())
+	tab.Wait(`document.title.includes("signed in as ada")`)
+	tab.Do("sign out", chromedp.Click(browser.UserButton), chromedp.Click(browser.SignOut))
+	tab.Wait(`document.title.includes("signed out")`)
+
+	tab.Do("open the sign-up modal", chromedp.Click(chromedp.ID("up")), chromedp.WaitVisible(username))
+	tab.Shot("sign-up")
+	tab.Do("sign up", chromedp.SendKeys(chromedp.CSS(`input[name="firstName"]`), "Edsger"), chromedp.SendKeys(chromedp.CSS(`input[name="lastName"]`), "Dijkstra"),
+		chromedp.SendKeys(username, "edsger"), chromedp.SendKeys(browser.Password, Password), chromedp.Click(browser.Submit))
+	tab.Wait(`document.title.includes("signed in as edsger")`)
+	tab.Do("user button", chromedp.Click(browser.UserButton))
+	tab.Text("Edsger Dijkstra")
+	tab.Shot("signed-up")
+}

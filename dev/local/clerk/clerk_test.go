@@ -1,0 +1,535 @@
+package clerk
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/clerk/clerk-sdk-go/v2"
+	clerkjwt "github.com/clerk/clerk-sdk-go/v2/jwt"
+	clerkuser "github.com/clerk/clerk-sdk-go/v2/user"
+	"github.com/go-jose/go-jose/v3/jwt"
+)
+
+// scriptsFolder is ScriptsFolder seen from this package.
+const scriptsFolder = "../../" + ScriptsFolder
+
+// mustStart serves a local Clerk, and page at "/", on a loopback port.
+func mustStart(tb testing.TB, page string) *Clerk {
+	tb.Helper()
+	server := httptest.NewUnstartedServer(nil) // 127.0.0.1, a free port
+	c := mustNew(tb, Config{Origin: "http://" + server.Listener.Addr().String(), Scripts: scriptsFolder})
+	mux := http.NewServeMux()
+	mux.Handle(Prefix+"/", c)
+	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, strings.ReplaceAll(page, "PUBLISHABLE_KEY", c.Env()["CLERK_PUBLISHABLE_KEY"]))
+	})
+	server.Config.Handler = mux
+	server.Start()
+	tb.Cleanup(server.Close)
+	return c
+}
+
+func mustNew(tb testing.TB, cfg Config) *Clerk {
+	tb.Helper()
+	c, err := New(cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
+// jsClient calls the Frontend API as ClerkJS does, keeping cookies.
+type jsClient struct {
+	tb     testing.TB
+	client *http.Client
+	base   string // up to /v1
+	origin string
+	query  string // on every call
+}
+
+func newJSClient(tb testing.TB, c *Clerk) *jsClient {
+	jar, _ := cookiejar.New(nil) // never fails
+	return &jsClient{tb: tb, client: &http.Client{Jar: jar}, base: c.origin + Prefix, origin: c.origin}
+}
+
+// call sends method the way ClerkJS does: anything but GET is a POST.
+func (b *jsClient) call(method, path string, form ...string) (int, map[string]any) {
+	b.tb.Helper()
+	values := url.Values{}
+	for i := 0; i < len(form); i += 2 {
+		values.Set(form[i], form[i+1])
+	}
+	target := b.base + path + "?_clerk_js_version=6.40.0" + b.query
+	sent := method
+	if method != http.MethodGet {
+		sent, target = http.MethodPost, target+"&_method="+method
+	}
+	req, err := http.NewRequest(sent, target, strings.NewReader(values.Encode()))
+	if err != nil {
+		b.tb.Fatal(err)
+	}
+	if sent == http.MethodPost {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Origin", b.origin)
+	}
+	res, err := b.client.Do(req)
+	if err != nil {
+		b.tb.Fatal(err)
+	}
+	defer res.Body.Close()
+	var body map[string]any
+	if err := json.NewDecoder(res.Body).Decode(&body); err != nil {
+		b.tb.Fatalf("%s %s: %s: body: %v", method, path, res.Status, err)
+	}
+	return res.StatusCode, body
+}
+
+// at reads a.b.0.c out of decoded JSON; nil when there is no such thing.
+func at(value any, path string) any {
+	for key := range strings.SplitSeq(path, ".") {
+		switch v := value.(type) {
+		case map[string]any:
+			value = v[key]
+		case []any:
+			if key != "0" || len(v) == 0 {
+				return nil
+			}
+			value = v[0]
+		default:
+			return nil
+		}
+	}
+	return value
+}
+
+// signIn signs in with the password and returns the session's id.
+func (b *jsClient) signIn(identifier string) string {
+	b.tb.Helper()
+	status, body := b.call("POST", "/v1/client/sign_ins", "identifier", identifier)
+	if status != http.StatusOK || at(body, "response.status") != "needs_first_factor" {
+		b.tb.Fatalf("sign-in of %q = %d %v", identifier, status, body)
+	}
+	id := at(body, "response.id").(string)
+	status, body = b.call("POST", "/v1/client/sign_ins/"+id+"/attempt_first_factor", "strategy", "password", "password", Password)
+	session, _ := at(body, "response.created_session_id").(string)
+	if status != http.StatusOK || session == "" || at(body, "client.sessions.0.id") != session {
+		b.tb.Fatalf("password of %q = %d %v", identifier, status, body)
+	}
+	return session
+}
+
+// verify checks a token as the functions do with Env, and returns its claims.
+func verify(tb testing.TB, c *Clerk, token string) (*clerk.SessionClaims, map[string]any, error) {
+	tb.Helper()
+	key, err := clerk.JSONWebKeyFromPEM(c.Env()["CLERK_JWT_KEY"])
+	if err != nil {
+		tb.Fatal(err)
+	}
+	claims, err := clerkjwt.Verify(context.Background(), &clerkjwt.VerifyParams{Token: token, JWK: key})
+	if err != nil {
+		return nil, nil, err
+	}
+	all := map[string]any{}
+	parsed, err := jwt.ParseSigned(token)
+	if err == nil {
+		err = parsed.UnsafeClaimsWithoutVerification(&all)
+	}
+	return claims, all, err
+}
+
+// A functions' Clerk client, made from Env alone.
+func userClient(c *Clerk) *clerkuser.Client {
+	env := c.Env()
+	return clerkuser.NewClient(&clerk.ClientConfig{BackendConfig: clerk.BackendConfig{
+		Key: clerk.String(env["CLERK_SECRET_KEY"]), URL: clerk.String(env["CLERK_API_URL"] + "/v1")}})
+}
+
+func TestFunctionsFindAuthorsThroughTheBackendAPI(t *testing.T) {
+	c := mustStart(t, "")
+	list, err := userClient(c).List(context.Background(), &clerkuser.ListParams{
+		UserIDs: []string{People[0].ID, "user_nobody", People[1].ID}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list.Users) != 2 || list.TotalCount != 2 {
+		t.Fatalf("asked for ada, nobody and grace: %d users, count %d; want 2 and 2", len(list.Users), list.TotalCount)
+	}
+	ada := list.Users[0]
+	if ada.ID != People[0].ID || *ada.Username != "ada" || *ada.FirstName != "Ada" || *ada.LastName != "Lovelace" ||
+		ada.EmailAddresses[0].EmailAddress != "ada@example.com" || !strings.Contains(string(ada.PrivateMetadata), "private note on ada") {
+		t.Errorf("ada = %+v; want her names, and the e-mail address and metadata that functions must not pass on", ada)
+	}
+	res, err := http.Get(*ada.ImageURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "image/svg+xml" || !strings.HasPrefix(string(body), "<svg ") {
+		t.Errorf("ada's picture: %s, %s, %.20q, %v; want an SVG", res.Status, res.Header.Get("Content-Type"), body, err)
+	}
+	if n := c.Calls("/v1/users"); n != 1 {
+		t.Errorf("Calls(/v1/users) = %d; want 1", n)
+	}
+}
+
+func TestBackendAPIRefusesWithoutTheSecretKey(t *testing.T) {
+	c := mustStart(t, "")
+	for _, path := range []string{"/v1/users", "/v1/users/count", "/v1/jwks"} {
+		status, body := newJSClient(t, c).call("GET", path)
+		if status != http.StatusUnauthorized || at(body, "errors.0.code") != "authentication_invalid" {
+			t.Errorf("GET %s without a key = %d %v; want 401 in Clerk's form", path, status, body)
+		}
+	}
+}
+
+func TestListOfUsersStopsAtTheLimit(t *testing.T) {
+	c := mustStart(t, "")
+	for range 9 {
+		status, body := newJSClient(t, c).call("POST", "/v1/client/sign_ups", "username", "u"+strings.ToLower(newID("x")), "password", "long enough")
+		if status != http.StatusOK {
+			t.Fatalf("sign-up = %d %v", status, body)
+		}
+	}
+	for limit, want := range map[int64]int{0: 10, 2: 2, 100: 12} {
+		params := &clerkuser.ListParams{}
+		if limit > 0 {
+			params.Limit = clerk.Int64(limit)
+		}
+		list, err := userClient(c).List(context.Background(), params)
+		if err != nil || len(list.Users) != want || list.TotalCount != 12 {
+			t.Errorf("limit %d: %d users, %v; want %d", limit, len(list.Users), err, want)
+		}
+	}
+}
+
+func TestSignInGivesTokensThatFunctionsAccept(t *testing.T) {
+	c := mustStart(t, "")
+	for _, identifier := range []string{"ada", "ADA", "ada@example.com"} {
+		b := newJSClient(t, c)
+		session := b.signIn(identifier)
+		status, body := b.call("POST", "/v1/client/sessions/"+session+"/tokens")
+		if status != http.StatusOK {
+			t.Fatalf("token = %d %v", status, body)
+		}
+		checkClaims(t, c, body["jwt"].(string), session)
+	}
+}
+
+// checkClaims fails unless token is ada's, good, and of version 2.
+func checkClaims(t *testing.T, c *Clerk, token, session string) {
+	t.Helper()
+	claims, all, err := verify(t, c, token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(c.Env()["CLERK_PUBLISHABLE_KEY"], "pk_test_"))
+	if claims.Subject != People[0].ID || claims.SessionID != session || claims.AuthorizedParty != c.origin ||
+		claims.Issuer+"$" != "https://"+string(host) || all["v"] != 2.0 || all["sts"] != "active" || all["jti"] == "" {
+		t.Errorf("claims = %v; want session %s of ada on %s", all, session, c.origin)
+	}
+	if life := *claims.Expiry - *claims.IssuedAt; life != 60 {
+		t.Errorf("token lives %d s; want 60", life)
+	}
+}
+
+func TestWrongSignInsAreRefusedInClerksWords(t *testing.T) {
+	c := mustStart(t, "")
+	b := newJSClient(t, c)
+	_, begun := b.call("POST", "/v1/client/sign_ins", "identifier", "ada")
+	attempt := "/v1/client/sign_ins/" + at(begun, "response.id").(string) + "/attempt_first_factor"
+	for _, tt := range []struct {
+		name, path  string
+		form        []string
+		status      int
+		code, param any
+	}{
+		{"nobody", "/v1/client/sign_ins", []string{"identifier", "nobody"}, 422, "form_identifier_not_found", "identifier"},
+		{"blank", "/v1/client/sign_ins", nil, 422, "form_identifier_not_found", "identifier"},
+		{"wrong password", attempt, []string{"strategy", "password", "password", "x"}, 422, "form_password_incorrect", "password"},
+		{"no password", attempt, []string{"strategy", "password"}, 422, "form_password_incorrect", "password"},
+		{"other strategy", attempt, []string{"strategy", "email_code"}, 422, "strategy_for_user_invalid", "strategy"},
+		{"at once, wrong", "/v1/client/sign_ins", []string{"identifier", "ada", "strategy", "password", "password", "x"}, 422, "form_password_incorrect", "password"},
+		{"someone's sign-in", "/v1/client/sign_ins/sia_x/attempt_first_factor", []string{"strategy", "password", "password", Password}, 404, "resource_not_found", nil},
+		{"too large", "/v1/client/sign_ins", []string{"identifier", strings.Repeat("x", maxBody)}, 413, "request_body_too_large", nil},
+		{"unknown path", "/v1/client/nothing", nil, 404, "resource_not_found", nil},
+	} {
+		status, body := b.call("POST", tt.path, tt.form...)
+		if status != tt.status || at(body, "errors.0.code") != tt.code || at(body, "errors.0.meta.param_name") != tt.param {
+			t.Errorf("%s = %d %v; want %d %v at %v", tt.name, status, body, tt.status, tt.code, tt.param)
+		}
+	}
+	if _, body := b.call("GET", "/v1/client"); at(body, "response.sessions.0") != nil {
+		t.Errorf("after refused sign-ins the client has a session: %v", body)
+	}
+}
+
+func TestSignOutEndsTheSessionsOfThisBrowserOnly(t *testing.T) {
+	c := mustStart(t, "")
+	for _, way := range []string{"DELETE /v1/client/sessions", "DELETE /v1/client", "POST /v1/client/sessions/ID/remove"} {
+		b, other := newJSClient(t, c), newJSClient(t, c)
+		session, others := b.signIn("ada"), other.signIn("ada")
+		if status, _ := other.call("POST", "/v1/client/sessions/"+session+"/tokens"); status != http.StatusUnauthorized {
+			t.Errorf("another browser's token for this session = %d; want 401", status)
+		}
+		method, path, _ := strings.Cut(strings.ReplaceAll(way, "ID", session), " ")
+		if status, body := b.call(method, path); status != http.StatusOK {
+			t.Errorf("%s = %d %v", way, status, body)
+		}
+		if status, _ := b.call("POST", "/v1/client/sessions/"+session+"/tokens"); status != http.StatusUnauthorized {
+			t.Errorf("token after %s = %d; want 401", way, status)
+		}
+		if _, body := b.call("GET", "/v1/client"); at(body, "response.sessions.0") != nil {
+			t.Errorf("client after %s still has a session: %v", way, body)
+		}
+		if status, _ := other.call("POST", "/v1/client/sessions/"+others+"/tokens"); status != http.StatusOK {
+			t.Errorf("other browser's token after %s = %d; want 200", way, status)
+		}
+		b.signIn("grace") // and again, as somebody else
+	}
+}
+
+func TestSecondSignInInOneBrowserIsRefused(t *testing.T) {
+	c := mustStart(t, "")
+	b := newJSClient(t, c)
+	b.signIn("ada")
+	for _, path := range []string{"/v1/client/sign_ins", "/v1/client/sign_ups"} {
+		if status, body := b.call("POST", path, "identifier", "grace"); status != 400 || at(body, "errors.0.code") != "session_exists" {
+			t.Errorf("POST %s while signed in = %d %v; want 400 session_exists", path, status, body)
+		}
+	}
+}
+
+func TestSignUpMakesSomebodyWhoCanSignIn(t *testing.T) {
+	c := mustStart(t, "")
+	b := newJSClient(t, c)
+	for _, tt := range []struct{ username, password, code string }{
+		{"ab", "long enough", "form_username_invalid_length"},
+		{"<b>hi</b>", "long enough", "form_username_invalid_character"},
+		{"Ada", "long enough", "form_identifier_exists"},
+		{"edsger", "short", "form_password_length_too_short"},
+		{"edsger", strings.Repeat("x", 73), "form_password_length_too_long"},
+	} {
+		status, body := b.call("POST", "/v1/client/sign_ups", "username", tt.username, "password", tt.password)
+		if status != 422 || at(body, "errors.0.code") != tt.code {
+			t.Errorf("sign-up %v = %d %v; want 422 %s", tt, status, body, tt.code)
+		}
+	}
+	status, body := b.call("POST", "/v1/client/sign_ups", "username", "edsger", "password", Password, "first_name", "<i>", "last_name", "Dijkstra")
+	if status != http.StatusOK || at(body, "response.status") != "complete" || at(body, "client.sessions.0.id") != at(body, "response.created_session_id") {
+		t.Fatalf("sign-up = %d %v", status, body)
+	}
+	id, _ := at(body, "response.created_user_id").(string)
+	if !strings.HasPrefix(id, "user_") {
+		t.Errorf("new user's id = %q; want user_…", id)
+	}
+	newJSClient(t, c).signIn("edsger")
+	res, err := http.Get(c.origin + Prefix + "/img/" + id + ".svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if svg, _ := io.ReadAll(res.Body); !strings.Contains(string(svg), ">&lt;D</text>") {
+		t.Errorf("picture = %s; want the escaped initials", svg)
+	}
+}
+
+func TestDeployedPageMayReadAnswersAndNoOtherMay(t *testing.T) {
+	const page = "https://warble.example"
+	c := mustNew(t, Config{Origin: page})
+	api := httptest.NewTLSServer(c)
+	t.Cleanup(api.Close)
+	jar, _ := cookiejar.New(nil) // never fails
+	client := api.Client()
+	client.Jar = jar
+	b := &jsClient{tb: t, client: client, base: api.URL, origin: page}
+	session := b.signIn("ada")
+	_, body := b.call("POST", "/v1/client/sessions/"+session+"/tokens")
+	checkClaims(t, c, body["jwt"].(string), session)
+
+	for origin, want := range map[string]string{page: page, "https://evil.example": ""} {
+		req := httptest.NewRequest("POST", "https://clerk.warble.test/v1/client/sign_ins?_method=POST", strings.NewReader("identifier=ada"))
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Origin", origin)
+		w := httptest.NewRecorder()
+		c.ServeHTTP(w, req)
+		if got := w.Header().Get("Access-Control-Allow-Origin"); got != want {
+			t.Errorf("Access-Control-Allow-Origin for %s = %q; want %q", origin, got, want)
+		}
+		cookie := w.Result().Cookies()[0]
+		if !cookie.HttpOnly || !cookie.Secure || cookie.SameSite != http.SameSiteLaxMode {
+			t.Errorf("cookie over TLS = %v; want HttpOnly, Secure, SameSite=Lax", cookie)
+		}
+	}
+}
+
+func TestDevelopmentInstancesHostIsKnownByItsDevBrowser(t *testing.T) {
+	api := httptest.NewUnstartedServer(nil)
+	c := mustNew(t, Config{Origin: "http://" + api.Listener.Addr().String(), Host: "quick-owl-1.clerk.accounts.dev"})
+	api.Config.Handler = c
+	api.Start()
+	t.Cleanup(api.Close)
+	b := &jsClient{tb: t, client: &http.Client{}, base: api.URL, origin: c.origin} // no cookies
+	_, body := b.call("POST", "/v1/dev_browser")
+	b.query = "&__clerk_db_jwt=" + body["id"].(string)
+	session := b.signIn("ada")
+	_, body = b.call("POST", "/v1/client/sessions/"+session+"/tokens")
+	checkClaims(t, c, body["jwt"].(string), session)
+}
+
+func TestTokensForTestsAreGoodUntilTheKeyRotates(t *testing.T) {
+	c := mustStart(t, "")
+	good := c.Token(People[0].ID)
+	claims, _, err := verify(t, c, good)
+	if err != nil || claims.Subject != People[0].ID || claims.AuthorizedParty != c.origin {
+		t.Fatalf("Token(ada) = %v, %v", claims, err)
+	}
+	if _, _, err := verify(t, c, c.SignClaims(map[string]any{"iss": "https://" + c.host, "sub": "user_x"})); err != nil {
+		t.Errorf("SignClaims: %v", err)
+	}
+	before, key := kid(t, good), c.Env()["CLERK_JWT_KEY"]
+	if err := c.RotateKey(); err != nil {
+		t.Fatal(err)
+	}
+	rotated := c.Token(People[0].ID)
+	if _, _, err := verify(t, c, rotated); err == nil || kid(t, rotated) == before || c.Env()["CLERK_JWT_KEY"] != key {
+		t.Error("after RotateKey the old key must stay in Env and not verify new tokens, which have another kid")
+	}
+	req := httptest.NewRequest("GET", Prefix+"/v1/jwks", nil)
+	req.Header.Set("Authorization", "Bearer "+c.Env()["CLERK_SECRET_KEY"])
+	w := httptest.NewRecorder()
+	c.ServeHTTP(w, req)
+	var set clerk.JSONWebKeySet
+	if err := json.Unmarshal(w.Body.Bytes(), &set); err != nil || len(set.Keys) != 1 || set.Keys[0].KeyID != kid(t, rotated) {
+		t.Fatalf("jwks = %s, %v; want the new key alone", w.Body, err)
+	}
+	if _, err := clerkjwt.Verify(context.Background(), &clerkjwt.VerifyParams{Token: rotated, JWK: set.Keys[0]}); err != nil {
+		t.Errorf("new token under the key of /v1/jwks: %v", err)
+	}
+}
+
+func kid(tb testing.TB, token string) string {
+	tb.Helper()
+	parsed, err := jwt.ParseSigned(token)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return parsed.Headers[0].KeyID
+}
+
+func TestNewRefusesWhatIsNoOrigin(t *testing.T) {
+	for _, origin := range []string{"", "localhost:3000", "http://localhost:3000/", "http://a@localhost"} {
+		if _, err := New(Config{Origin: origin}); err == nil {
+			t.Errorf("New with origin %q succeeded; its tokens would be refused everywhere", origin)
+		}
+	}
+	block, _ := pem.Decode([]byte(mustNew(t, Config{Origin: "http://localhost:3000"}).Env()["CLERK_JWT_KEY"]))
+	if _, err := x509.ParsePKIXPublicKey(block.Bytes); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestManyBrowsersAtOnceDoNotDisturbEachOther(t *testing.T) {
+	c := mustStart(t, "")
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			b := newJSClient(t, c)
+			person := People[i%len(People)]
+			for range 5 {
+				session := b.signIn(person.Username)
+				_, body := b.call("POST", "/v1/client/sessions/"+session+"/tokens")
+				if claims, _, err := verify(t, c, body["jwt"].(string)); err != nil || claims.Subject != person.ID {
+					t.Errorf("token of %s = %v, %v", person.Username, claims, err)
+				}
+				b.call("POST", "/v1/client/sessions/"+session+"/touch")
+				b.call("DELETE", "/v1/client/sessions")
+				c.Token(person.ID)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestScriptsAreServedByMajorAndExactVersion(t *testing.T) {
+	mustFetch(t)
+	c := mustStart(t, "")
+	for path, want := range map[string]string{
+		"clerk-js@6/dist/clerk.browser.js":                                       "no-cache",
+		"ui@1/dist/ui.browser.js":                                                "no-cache",
+		"ui@1.36.0/dist/signin_ui_58d0c7_1.36.0.js":                              "public, max-age=31536000, immutable",
+		"clerk-js@6.40.0/dist/query-core-vendors_clerk.browser_a68c22_6.40.0.js": "public, max-age=31536000, immutable",
+		"clerk-js@5/dist/clerk.browser.js":                                       "",
+		"clerk-js@6/dist/clerk.legacy.browser.js":                                "",
+		"ui@1/dist/..%2F..%2F..%2Fgo.mod":                                        "",
+		"ui@1/dist/..":                                                           "",
+	} {
+		res, err := http.Get(c.origin + Prefix + "/npm/@clerk/" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if want == "" {
+			if res.StatusCode != http.StatusNotFound {
+				t.Errorf("%s = %s; want 404", path, res.Status)
+			}
+		} else if res.StatusCode != http.StatusOK || res.Header.Get("Cache-Control") != want || res.Header.Get("Content-Type") != "text/javascript; charset=utf-8" {
+			t.Errorf("%s = %s %v; want JavaScript, %s", path, res.Status, res.Header, want)
+		}
+	}
+}
+
+func mustFetch(tb testing.TB) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	if err := FetchScripts(ctx, scriptsFolder); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func TestFetchWithoutNpmSaysWhatToInstall(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	dir := t.TempDir()
+	err := FetchScripts(context.Background(), dir)
+	if err == nil || !strings.Contains(err.Error(), "apt-get install nodejs npm") {
+		t.Errorf("FetchScripts without npm: %v; want what to install", err)
+	}
+	mustBeEmpty(t, dir)
+}
+
+func TestFetchRefusesAPackageThatIsNotThePinnedOne(t *testing.T) {
+	bin, dir := t.TempDir(), t.TempDir()
+	npm := "#!/bin/sh\necho noise >&2; echo other >clerk-clerk-js-6.40.0.tgz\n"
+	if err := os.WriteFile(filepath.Join(bin, "npm"), []byte(npm), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin)
+	if err := FetchScripts(context.Background(), dir); err == nil || !strings.Contains(err.Error(), "not the pinned one") {
+		t.Errorf("FetchScripts of another package: %v; want a refusal", err)
+	}
+	mustBeEmpty(t, dir)
+}
+
+func mustBeEmpty(tb testing.TB, dir string) {
+	tb.Helper()
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) > 0 {
+		tb.Errorf("left behind: %v, %v; want nothing", left, err)
+	}
+}

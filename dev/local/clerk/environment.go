@@ -1,0 +1,50 @@
+package clerk
+
+// environment is what ClerkJS's components take their shape from: people sign
+// up with a user name and a password. What is left out has ClerkJS's own
+// default, which is off. (E-mail addresses do work as identifiers; showing them
+// in the forms would ask for a verification that nobody can send.)
+func (c *Clerk) environment() map[string]any {
+	attribute := func(enabled, required, identifier bool) map[string]any {
+		return map[string]any{
+			"enabled": enabled, "required": required, "used_for_first_factor": identifier,
+			"first_factors": []any{}, "verifications": []any{}, "verify_at_sign_up": false,
+			"used_for_second_factor": false, "second_factors": []any{},
+		}
+	}
+	off := attribute(false, false, false)
+	home := c.origin + "/"
+	return map[string]any{
+		"auth_config": map[string]any{"object": "auth_config", "id": "aconf_local", "single_session_mode": true},
+		"display_config": map[string]any{
+			"object": "display_config", "id": "display_config_local",
+			"application_name": "Warble (local)", "instance_environment_type": "development",
+			"branded": true, "show_devmode_warning": true, "preferred_sign_in_strategy": "password",
+			"home_url": home, "sign_in_url": home, "sign_up_url": home, "user_profile_url": home,
+			"after_sign_in_url": home, "after_sign_up_url": home,
+			"after_sign_out_all_url": home, "after_sign_out_one_url": home, "after_switch_session_url": home,
+			"logo_image_url": "", "favicon_image_url": "", "support_email": "", "theme": map[string]any{},
+		},
+		"user_settings": map[string]any{
+			"attributes": map[string]any{
+				"username": attribute(true, true, true), "password": attribute(true, true, false),
+				"first_name": attribute(true, true, false), "last_name": attribute(true, true, false), // shown only when required
+				"email_address": off, "phone_number": off, "web3_wallet": off,
+				"authenticator_app": off, "backup_code": off, "passkey": off,
+			},
+			"actions": map[string]any{"delete_self": false, "create_organization": false},
+			"social":  map[string]any{},
+			"sign_in": map[string]any{"second_factor": map[string]any{"required": false, "enabled": false}},
+			"sign_up": map[string]any{
+				"mode": "public", "progressive": true, "captcha_enabled": false,
+				"allowlist_only": false, "legal_consent_enabled": false,
+			},
+			"password_settings": map[string]any{
+				"min_length": minPassword, "max_length": maxPassword, "disable_hibp": true, "show_zxcvbn": false,
+				"min_zxcvbn_strength": 0, "allowed_special_characters": "", "require_special_char": false,
+				"require_numbers": false, "require_uppercase": false, "require_lowercase": false,
+			},
+			"username_settings": map[string]any{"min_length": minUsername, "max_length": maxUsername},
+		},
+	}
+}

@@ -1,0 +1,332 @@
+package clerk
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	clientCookie = "__client" // Clerk's name for it
+
+	// Clerk's limits, but for the user name's least: "ada" has three.
+	minUsername, maxUsername = 3, 64
+	minPassword, maxPassword = 8, 72
+
+	sessionLife = 7 * 24 * time.Hour // Clerk's default
+)
+
+// A client is one browser: its sign-in under way and its live sessions.
+type client struct {
+	id       string
+	created  time.Time
+	signIn   *signIn
+	sessions []*session
+}
+
+type signIn struct {
+	id        string
+	user      *user
+	sessionID string // once complete
+}
+
+type session struct {
+	id      string
+	user    *user
+	created time.Time // when the password was given
+}
+
+// frontend is the part of Clerk's Frontend API that ClerkJS asks for when
+// people sign up, in and out with a password.
+func (c *Clerk) frontend() map[string]answerer {
+	return map[string]answerer{
+		"POST /v1/dev_browser":  c.newDevBrowser,
+		"GET /v1/environment":   c.getEnvironment,
+		"PATCH /v1/environment": c.getEnvironment,
+
+		"POST /v1/client/sign_ins":                           c.createSignIn,
+		"POST /v1/client/sign_ins/{id}/attempt_first_factor": c.attemptPassword,
+		"POST /v1/client/sign_ups":                           c.signUp,
+
+		"GET /v1/client":                       c.getClient,
+		"DELETE /v1/client":                    c.signOut,
+		"DELETE /v1/client/sessions":           c.signOut,
+		"POST /v1/client/sessions/{id}/touch":  c.withSession(c.touchSession),
+		"POST /v1/client/sessions/{id}/tokens": c.withSession(c.newToken),
+		"POST /v1/client/sessions/{id}/remove": c.withSession(c.endSession),
+		"GET /v1/me/sessions/active":           c.activeSessions,
+	}
+}
+
+// newDevBrowser answers for keys of *.accounts.dev hosts, whose ClerkJS then
+// sends the id along instead of relying on a cookie.
+func (c *Clerk) newDevBrowser(http.ResponseWriter, *http.Request) (any, error) {
+	return map[string]any{"object": "dev_browser", "id": newID("dvb")}, nil
+}
+
+func (c *Clerk) getEnvironment(http.ResponseWriter, *http.Request) (any, error) {
+	return c.environment(), nil
+}
+
+// clientKey is the secret that a browser is known by, or "".
+func clientKey(r *http.Request) string {
+	if devBrowser := r.Form.Get("__clerk_db_jwt"); devBrowser != "" {
+		return devBrowser
+	}
+	if cookie, err := r.Cookie(clientCookie); err == nil {
+		return cookie.Value
+	}
+	return ""
+}
+
+// clientOf is the browser's client, or nil when it has none yet.
+func (c *Clerk) clientOf(r *http.Request) *client { return c.clients[clientKey(r)] }
+
+// ensureClient makes the browser's client when it has none, and a cookie for
+// it. The page is of our own site in both forms: the same origin in the proxy's,
+// a parent domain of ours when deployed.
+func (c *Clerk) ensureClient(w http.ResponseWriter, r *http.Request) *client {
+	if cl := c.clientOf(r); cl != nil {
+		return cl
+	}
+	cl := &client{id: newID("client"), created: time.Now()}
+	key := r.Form.Get("__clerk_db_jwt")
+	if key == "" {
+		key = newID("key")
+		http.SetCookie(w, &http.Cookie{Name: clientCookie, Value: key, Path: "/",
+			HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil})
+	}
+	c.clients[key] = cl
+	return cl
+}
+
+// wrapped is the form of most answers: the resource, and the client as it now
+// is, so that ClerkJS need not ask for it.
+func (c *Clerk) wrapped(resource any, cl *client) map[string]any {
+	return map[string]any{"response": resource, "client": c.clientJSON(cl)}
+}
+
+func (c *Clerk) clientJSON(cl *client) any {
+	if cl == nil {
+		return nil
+	}
+	sessions := []any{}
+	var last, signIn any
+	for _, s := range cl.sessions {
+		sessions = append(sessions, c.sessionJSON(s))
+		last = s.id
+	}
+	if cl.signIn != nil && cl.signIn.sessionID == "" {
+		signIn = c.signInJSON(cl.signIn)
+	}
+	return map[string]any{
+		"object": "client", "id": cl.id, "sessions": sessions, "last_active_session_id": last,
+		"sign_in": signIn, "sign_up": nil, "cookie_expires_at": nil,
+		"created_at": cl.created.UnixMilli(), "updated_at": time.Now().UnixMilli(),
+	}
+}
+
+func (c *Clerk) getClient(_ http.ResponseWriter, r *http.Request) (any, error) {
+	return map[string]any{"response": c.clientJSON(c.clientOf(r))}, nil
+}
+
+// Signing in
+
+// createSignIn takes the identifier, and the password too where ClerkJS had it
+// filled in by the browser.
+func (c *Clerk) createSignIn(w http.ResponseWriter, r *http.Request) (any, error) {
+	if err := c.refuseSecondSession(r); err != nil {
+		return nil, err
+	}
+	u := c.userByIdentifier(r.Form.Get("identifier"))
+	if u == nil {
+		return nil, &apiError{http.StatusUnprocessableEntity, "form_identifier_not_found", "Couldn't find your account.", "identifier"}
+	}
+	cl := c.ensureClient(w, r)
+	cl.signIn = &signIn{id: newID("sia"), user: u}
+	if r.Form.Get("strategy") == "password" {
+		return c.checkPassword(cl, r.Form.Get("password"))
+	}
+	return c.wrapped(c.signInJSON(cl.signIn), cl), nil
+}
+
+func (c *Clerk) attemptPassword(_ http.ResponseWriter, r *http.Request) (any, error) {
+	cl := c.clientOf(r)
+	if cl == nil || cl.signIn == nil || cl.signIn.id != r.PathValue("id") {
+		return nil, &apiError{http.StatusNotFound, "resource_not_found", "No such sign-in: start again.", ""}
+	}
+	if err := c.refuseSecondSession(r); err != nil {
+		return nil, err
+	}
+	if r.Form.Get("strategy") != "password" {
+		return nil, &apiError{http.StatusUnprocessableEntity, "strategy_for_user_invalid", "The local Clerk knows passwords only.", "strategy"}
+	}
+	return c.checkPassword(cl, r.Form.Get("password"))
+}
+
+func (c *Clerk) checkPassword(cl *client, password string) (any, error) {
+	if password != cl.signIn.user.password {
+		return nil, &apiError{http.StatusUnprocessableEntity, "form_password_incorrect",
+			"Password is incorrect. Try again, or use another method.", "password"}
+	}
+	cl.signIn.sessionID = startSession(cl, cl.signIn.user).id
+	return c.wrapped(c.signInJSON(cl.signIn), cl), nil
+}
+
+// refuseSecondSession keeps to one person a browser, Clerk's default. ClerkJS
+// reacts to the code by showing who is signed in.
+func (c *Clerk) refuseSecondSession(r *http.Request) error {
+	if cl := c.clientOf(r); cl == nil || len(cl.sessions) == 0 {
+		return nil
+	}
+	return &apiError{http.StatusBadRequest, "session_exists", "You're already signed in.", ""}
+}
+
+func (c *Clerk) signInJSON(s *signIn) any {
+	status := "needs_first_factor"
+	if s.sessionID != "" {
+		status = "complete"
+	}
+	return map[string]any{
+		"object": "sign_in", "id": s.id, "status": status, "identifier": s.user.Username,
+		"supported_identifiers":      []string{"username"},
+		"supported_first_factors":    []any{map[string]any{"strategy": "password"}},
+		"supported_second_factors":   nil,
+		"first_factor_verification":  nil,
+		"second_factor_verification": nil,
+		"created_session_id":         orNil(s.sessionID),
+		"user_data":                  c.publicUserData(s.user),
+	}
+}
+
+// Signing up
+
+var usernamePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+// signUp takes everything in the one call that ClerkJS makes of its form.
+func (c *Clerk) signUp(w http.ResponseWriter, r *http.Request) (any, error) {
+	if err := c.refuseSecondSession(r); err != nil {
+		return nil, err
+	}
+	username, password := r.Form.Get("username"), r.Form.Get("password")
+	refuse := func(code, param, message string) (any, error) {
+		return nil, &apiError{http.StatusUnprocessableEntity, code, message, param}
+	}
+	switch length := utf8.RuneCountInString(password); {
+	case len(username) < minUsername || len(username) > maxUsername:
+		return refuse("form_username_invalid_length", "username",
+			fmt.Sprintf("Username must be between %d and %d characters long.", minUsername, maxUsername))
+	case !usernamePattern.MatchString(username):
+		return refuse("form_username_invalid_character", "username", "Username can only contain letters, numbers and '_' or '-'.")
+	case c.userByIdentifier(username) != nil:
+		return refuse("form_identifier_exists", "username", "That username is taken. Please try another.")
+	case length < minPassword:
+		return refuse("form_password_length_too_short", "password", fmt.Sprintf("Passwords must be %d characters or more.", minPassword))
+	case length > maxPassword:
+		return refuse("form_password_length_too_long", "password", fmt.Sprintf("Passwords must be %d characters or less.", maxPassword))
+	}
+	u := &user{Person{newID("user"), strings.ToLower(username), r.Form.Get("first_name"), r.Form.Get("last_name"), ""}, password, time.Now()}
+	c.users = append(c.users, u)
+	cl := c.ensureClient(w, r)
+	s := startSession(cl, u)
+	none := []string{}
+	return c.wrapped(map[string]any{
+		"object": "sign_up", "id": newID("sua"), "status": "complete",
+		"required_fields": []string{"username", "password", "first_name", "last_name"}, "optional_fields": none,
+		"missing_fields": none, "unverified_fields": none, "verifications": nil,
+		"username": u.Username, "first_name": orNil(u.FirstName), "last_name": orNil(u.LastName), "email_address": nil,
+		"has_password": true, "unsafe_metadata": map[string]any{},
+		"created_user_id": u.ID, "created_session_id": s.id,
+	}, cl), nil
+}
+
+// Sessions
+
+func startSession(cl *client, u *user) *session {
+	s := &session{newID("sess"), u, time.Now()}
+	cl.sessions = append(cl.sessions, s)
+	return s
+}
+
+// withSession finds the session in the path, which must be the browser's own.
+// ClerkJS reacts to the 401 by asking who is signed in.
+func (c *Clerk) withSession(answer func(*http.Request, *client, *session) (any, error)) answerer {
+	return func(_ http.ResponseWriter, r *http.Request) (any, error) {
+		if cl := c.clientOf(r); cl != nil {
+			for _, s := range cl.sessions {
+				if s.id == r.PathValue("id") {
+					return answer(r, cl, s)
+				}
+			}
+		}
+		return nil, &apiError{http.StatusUnauthorized, "authentication_invalid", "You are signed out.", ""}
+	}
+}
+
+func (c *Clerk) touchSession(_ *http.Request, cl *client, s *session) (any, error) {
+	return c.wrapped(c.sessionJSON(s), cl), nil
+}
+
+func (c *Clerk) newToken(r *http.Request, _ *client, s *session) (any, error) {
+	party := r.Header.Get("Origin")
+	if party == "" {
+		party = c.origin
+	}
+	return map[string]any{"object": "token", "jwt": c.sessionToken(s.id, s.user.ID, party, s.created)}, nil
+}
+
+func (c *Clerk) endSession(_ *http.Request, cl *client, s *session) (any, error) {
+	cl.sessions = slices.DeleteFunc(cl.sessions, func(other *session) bool { return other == s })
+	ended := c.sessionJSON(s)
+	ended["status"] = "removed"
+	return c.wrapped(ended, cl), nil
+}
+
+func (c *Clerk) signOut(_ http.ResponseWriter, r *http.Request) (any, error) {
+	cl := c.clientOf(r)
+	if cl != nil {
+		cl.sessions, cl.signIn = nil, nil
+	}
+	return map[string]any{"response": c.clientJSON(cl)}, nil
+}
+
+// activeSessions is what the user profile lists as devices.
+func (c *Clerk) activeSessions(_ http.ResponseWriter, r *http.Request) (any, error) {
+	cl := c.clientOf(r)
+	if cl == nil || len(cl.sessions) == 0 {
+		return nil, &apiError{http.StatusUnauthorized, "authentication_invalid", "You are signed out.", ""}
+	}
+	active := []any{}
+	for _, other := range c.clients {
+		for _, s := range other.sessions {
+			if s.user == cl.sessions[0].user {
+				body := c.sessionJSON(s)
+				body["latest_activity"] = map[string]any{"object": "session_activity", "device_type": "This computer", "is_mobile": false, "ip_address": "127.0.0.1", "city": "loopback"}
+				active = append(active, body)
+			}
+		}
+	}
+	return active, nil
+}
+
+func (c *Clerk) sessionJSON(s *session) map[string]any {
+	return map[string]any{
+		"object": "session", "id": s.id, "status": "active", "user": c.userJSON(s.user), "public_user_data": c.publicUserData(s.user),
+		"factor_verification_age": []int{int(time.Since(s.created).Minutes()), -1},
+		"last_active_token":       nil, "last_active_organization_id": nil, "actor": nil, "tasks": nil,
+		"expire_at": s.created.Add(sessionLife).UnixMilli(), "abandon_at": s.created.Add(sessionLife).UnixMilli(),
+		"last_active_at": time.Now().UnixMilli(), "created_at": s.created.UnixMilli(), "updated_at": s.created.UnixMilli(),
+	}
+}
+
+func (c *Clerk) publicUserData(u *user) map[string]any {
+	return map[string]any{
+		"user_id": u.ID, "username": u.Username, "identifier": u.Username,
+		"first_name": orNil(u.FirstName), "last_name": orNil(u.LastName),
+		"image_url": c.imageURL(u), "has_image": true,
+	}
+}

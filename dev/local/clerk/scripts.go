@@ -1,0 +1,158 @@
+package clerk
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha512"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// ScriptsFolder is where dev's own programs keep the scripts, seen from dev/.
+// Git ignores it.
+const ScriptsFolder = ".cache/clerk-js"
+
+// A script is one npm package of ClerkJS's. sha512 is of its tarball, as
+// `npm pack --json` prints it. files picks what a browser loads: the entry and
+// the chunks of the same build, whose names carry that build's hash.
+type script struct {
+	name, version, major string
+	sha512               string
+	files                *regexp.Regexp
+}
+
+var scripts = []script{
+	{"clerk-js", "6.40.0", "6",
+		"2MnZ/ygvuCmeuqfXQmsxfQaLN/SSJvQbtT2cLXbgr5VKr3KmZFZBVvX977fG3eZ6pprl4J9pO+I2bbe6BvColg==",
+		regexp.MustCompile(`^package/dist/(clerk\.browser\.js|[\w-]+_clerk\.browser_a68c22_6\.40\.0\.js)$`)},
+	{"ui", "1.36.0", "1",
+		"uI96zYCh5jISLOt1mdpIPy/Y31P0kwFxjUFOxLUwFfTHFmGUcRjbqN6bbb+75tdI2Bz6ARGws3rhspDer+xIfQ==",
+		regexp.MustCompile(`^package/dist/(ui\.browser\.js|[\w-]+_ui_58d0c7_1\.36\.0\.js)$`)},
+}
+
+func (s script) folder() string { return s.name + "-" + s.version }
+
+// FetchScripts puts the pinned ClerkJS into dir, through npm, unless it is
+// there already. Several may do so at once. Its error says what to install when
+// npm is missing, and shows npm's own words when npm fails.
+func FetchScripts(ctx context.Context, dir string) error {
+	for _, s := range scripts {
+		if err := s.fetch(ctx, dir); err != nil {
+			return fmt.Errorf("fetch @clerk/%s %s: %w", s.name, s.version, err)
+		}
+	}
+	return nil
+}
+
+func (s script) fetch(ctx context.Context, dir string) error {
+	done := filepath.Join(dir, s.folder())
+	if _, err := os.Stat(done); err == nil {
+		return nil // complete: it came by the rename below
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp(dir, ".fetch-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+
+	var said bytes.Buffer
+	npm := exec.CommandContext(ctx, "npm", "pack", "--ignore-scripts", "@clerk/"+s.name+"@"+s.version)
+	npm.Dir, npm.Stdout, npm.Stderr = tmp, &said, &said
+	if err := npm.Run(); errors.Is(err, exec.ErrNotFound) {
+		return errors.New("npm is missing: install Node.js with npm (Debian: apt-get install nodejs npm)")
+	} else if err != nil {
+		return fmt.Errorf("npm pack: %w\n%s", err, bytes.TrimSpace(said.Bytes()))
+	}
+	tarball, err := os.ReadFile(filepath.Join(tmp, "clerk-"+s.folder()+".tgz"))
+	if err != nil {
+		return err
+	}
+	unpacked := filepath.Join(tmp, "dist")
+	if err := s.unpack(tarball, unpacked); err != nil {
+		return err
+	}
+	if err := os.Rename(unpacked, done); err != nil {
+		if _, there := os.Stat(done); there == nil {
+			return nil // another process was faster
+		}
+		return err
+	}
+	return nil
+}
+
+// unpack verifies a tarball and writes the files that a browser loads to dir.
+func (s script) unpack(tarball []byte, dir string) error {
+	sum := sha512.Sum512(tarball)
+	if got := base64.StdEncoding.EncodeToString(sum[:]); got != s.sha512 {
+		return fmt.Errorf("the package is not the pinned one: sha512-%s, want sha512-%s", got, s.sha512)
+	}
+	gz, err := gzip.NewReader(bytes.NewReader(tarball))
+	if err != nil {
+		return fmt.Errorf("unpack: %w", err)
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	for files := tar.NewReader(gz); ; {
+		header, err := files.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("unpack: %w", err)
+		}
+		if !s.files.MatchString(header.Name) {
+			continue
+		}
+		body, err := io.ReadAll(files)
+		if err != nil {
+			return fmt.Errorf("unpack %s: %w", header.Name, err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(header.Name)), body, 0o644); err != nil {
+			return err
+		}
+	}
+}
+
+// serveScript answers /npm/@clerk/<name>@<version>/dist/<file>. The entries are
+// asked for by major version, their chunks by the exact one.
+func (c *Clerk) serveScript(w http.ResponseWriter, r *http.Request) {
+	for _, s := range scripts {
+		name, version, _ := strings.Cut(r.PathValue("pkg"), "@")
+		if name != s.name || version != s.major && version != s.version {
+			continue
+		}
+		file, err := os.OpenInRoot(filepath.Join(c.scripts, s.folder()), r.PathValue("file"))
+		if err != nil {
+			break
+		}
+		defer file.Close()
+		info, err := file.Stat()
+		if err != nil || !info.Mode().IsRegular() {
+			break
+		}
+		cache := "public, max-age=31536000, immutable"
+		if version == s.major {
+			cache = "no-cache" // another version may be fetched between two starts
+		}
+		w.Header().Set("Cache-Control", cache)
+		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		http.ServeContent(w, r, "", info.ModTime(), file)
+		return
+	}
+	writeError(w, &apiError{http.StatusNotFound, "resource_not_found", "No such script: " + r.URL.Path, ""})
+}

@@ -1,0 +1,91 @@
+// Package mysql is the MySQL server that the local product runs inside its
+// own process: go-mysql-server, in memory, on loopback, made safe for writes
+// that come over several connections. What it holds ends with the process.
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	sqle "github.com/dolthub/go-mysql-server"
+	"github.com/dolthub/go-mysql-server/memory"
+	"github.com/dolthub/go-mysql-server/server"
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/vitess/go/mysql"
+	vitesslog "github.com/dolthub/vitess/go/vt/log"
+	"github.com/sirupsen/logrus"
+)
+
+// database is the one database that exists from the start.
+const database = "warble"
+
+// The engine writes a line for every connection and every refused statement
+// through two global loggers. The functions log their own failures, so these
+// are off; at init, because vitesslog's variables are not safe to set later.
+func init() {
+	logrus.SetOutput(io.Discard)
+	logrus.SetLevel(logrus.PanicLevel)
+	print, printf := func(...any) {}, func(string, ...any) {}
+	vitesslog.Info, vitesslog.Warning, vitesslog.Error = print, print, print
+	vitesslog.Infof, vitesslog.Warningf, vitesslog.Errorf = printf, printf, printf
+}
+
+// Server is a running engine. Close ends it.
+type Server struct {
+	addr    net.Addr
+	server  *server.Server
+	handler *serialHandler
+}
+
+// Start listens on addr ("127.0.0.1:0" takes a free port) and serves until
+// Close. An address that is not loopback is an error: the server asks nobody
+// for a password.
+func Start(addr string) (*Server, error) {
+	tcp, err := net.ResolveTCPAddr("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("read address of the embedded database: %w", err)
+	}
+	if !tcp.IP.IsLoopback() {
+		return nil, fmt.Errorf("embedded database on %q: only loopback addresses such as 127.0.0.1:0 are allowed", addr)
+	}
+	listener, err := net.ListenTCP("tcp", tcp)
+	if err != nil {
+		return nil, fmt.Errorf("listen for the embedded database: %w", err)
+	}
+
+	provider := memory.NewDBProvider(memory.NewDatabase(database))
+	handler := &serialHandler{conns: make(map[*mysql.Conn]struct{})}
+	s, err := server.NewServerWithHandler(
+		server.Config{Listener: listener, Address: listener.Addr().String()},
+		sqle.NewDefault(provider), sql.NewContext, memory.NewSessionBuilder(provider), nil,
+		func(h mysql.Handler) (mysql.Handler, error) {
+			handler.Handler = h
+			return handler, nil
+		})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start the embedded database: %w", err), listener.Close())
+	}
+	go s.Start() // returns nil, and only after Close
+	return &Server{addr: listener.Addr(), server: s, handler: handler}, nil
+}
+
+// URL is what to put in DATABASE_URL. The user root has no password.
+func (s *Server) URL() string {
+	return fmt.Sprintf("mysql://root@%s/%s", s.addr, database)
+}
+
+// Close stops listening, cuts every connection and drops the data.
+func (s *Server) Close() error {
+	if err := s.server.Close(); err != nil {
+		return fmt.Errorf("stop listening: %w", err)
+	}
+	s.handler.closeAll()
+	// The engine reports its own cancelled context as the error of a clean end.
+	if err := s.server.Engine.Close(); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("stop the engine: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package vercel
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/dlclark/regexp2"
+)
+
+// Route is an entry of vercel.json's "routes", or of the config.json that
+// `vercel build` makes of it. Only what we use is known: a file with any other
+// field is refused, rather than served otherwise than Vercel would.
+type Route struct {
+	Src      string            `json:"src"`
+	Methods  []string          `json:"methods"`
+	Dest     string            `json:"dest"`
+	Headers  map[string]string `json:"headers"`
+	Continue bool              `json:"continue"`
+	Status   int               `json:"status"`
+	Handle   string            `json:"handle"` // starts a phase: filesystem, miss or error
+	Check    bool              `json:"check"`  // look the new path up again
+
+	// Vercel's expressions are JavaScript's, look-ahead included, which
+	// package regexp has not.
+	pattern *regexp2.Regexp
+}
+
+// builderRoutes are what `vercel build` puts behind a project's own routes.
+// TestBuiltRoutes in package artifact compares.
+var builderRoutes = []Route{
+	{Handle: "filesystem"},
+	{Src: "^/api(/.*)?$", Status: http.StatusNotFound},
+	{Handle: "error"},
+	{Src: "^(?!/api).*$", Status: http.StatusNotFound, Dest: "/404.html"},
+	{Handle: "miss"},
+	{Src: `^/api/(.+)(?:\.(?:go))$`, Dest: "/api/$1", Check: true},
+}
+
+// ReadRoutes reads the routes of a vercel.json, with those that Vercel's
+// builder would put behind them.
+func ReadRoutes(vercelJSON string) ([]Route, error) {
+	var config struct {
+		Schema          string          `json:"$schema"`
+		Framework       json.RawMessage `json:"framework"`
+		BuildCommand    string          `json:"buildCommand"`
+		OutputDirectory string          `json:"outputDirectory"`
+		Regions         []string        `json:"regions"`
+		Functions       json.RawMessage `json:"functions"`
+		Routes          []Route         `json:"routes"`
+	}
+	if err := read(vercelJSON, &config); err != nil {
+		return nil, err
+	}
+	return compile(slices.Concat(config.Routes, builderRoutes))
+}
+
+// ReadBuiltRoutes reads the routes of a .vercel/output/config.json.
+func ReadBuiltRoutes(configJSON string) ([]Route, error) {
+	var config struct {
+		Version int             `json:"version"`
+		Routes  []Route         `json:"routes"`
+		Crons   json.RawMessage `json:"crons"`
+	}
+	if err := read(configJSON, &config); err != nil {
+		return nil, err
+	}
+	return compile(config.Routes)
+}
+
+func read(file string, config any) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("read routes: %w", err)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(config); err != nil {
+		return fmt.Errorf("read routes of %s: %w", file, err)
+	}
+	return nil
+}
+
+// namedGroup is a group's name as Vercel writes it in a dest, without braces.
+var namedGroup = regexp.MustCompile(`\$([A-Za-z]\w*)`)
+
+func compile(routes []Route) ([]Route, error) {
+	for i := range routes {
+		route := &routes[i]
+		if route.Handle != "" {
+			continue
+		}
+		// Vercel anchors an expression that is not anchored.
+		src := "^" + strings.TrimSuffix(strings.TrimPrefix(route.Src, "^"), "$") + "$"
+		pattern, err := regexp2.Compile(src, regexp2.ECMAScript)
+		if err != nil {
+			return nil, fmt.Errorf("route %q: %w", route.Src, err)
+		}
+		route.pattern = pattern
+		route.Dest = namedGroup.ReplaceAllString(route.Dest, "$${$1}")
+	}
+	return routes, nil
+}
+
+// apply tells whether the route is for a request, and returns the path that
+// it leads to.
+func (route *Route) apply(method, path string) (dest string, ok bool) {
+	if route.pattern == nil || len(route.Methods) > 0 && !slices.Contains(route.Methods, method) {
+		return "", false
+	}
+	match, err := route.pattern.FindStringMatch(path)
+	if err != nil || match == nil {
+		return "", false
+	}
+	if route.Dest == "" {
+		return path, true
+	}
+	dest, err = route.pattern.Replace(path, route.Dest, -1, 1)
+	return dest, err == nil
+}
+
+// phase returns the routes from a handle to the next; "" is before the first.
+func phase(routes []Route, handle string) []Route {
+	isHandle := func(r Route) bool { return r.Handle != "" }
+	if handle != "" {
+		start := slices.IndexFunc(routes, func(r Route) bool { return r.Handle == handle })
+		if start < 0 {
+			return nil
+		}
+		routes = routes[start+1:]
+	}
+	if end := slices.IndexFunc(routes, isHandle); end >= 0 {
+		routes = routes[:end]
+	}
+	return routes
+}

@@ -1,0 +1,194 @@
+package artifact_test
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	localvercel "warble/dev/local/vercel"
+	"warble/dev/testkit"
+	"warble/dev/testkit/artifact"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if err := artifact.Remove(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// files returns the files below a folder that keep says yes to, by the path
+// that a request for them would have.
+func files(t *testing.T, dir string, keep func(path string) bool) []string {
+	t.Helper()
+	var found []string
+	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && keep(path) {
+			found = append(found, "/"+path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(found)
+	return found
+}
+
+func every(string) bool { return true }
+
+// A file under api/ that is no function is a route to nowhere; a function that
+// is no file of ours is one that anybody can call.
+func TestEveryFileUnderAPIIsAFunctionAndNothingElseIs(t *testing.T) {
+	o := artifact.Build(t)
+	want := files(t, filepath.Join(o.Tree, "api"), func(path string) bool {
+		return strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go")
+	})
+	for i := range want {
+		want[i] = "/api" + strings.TrimSuffix(want[i], ".go")
+	}
+	if got := slices.Sorted(maps.Keys(o.Functions)); !slices.Equal(got, want) || len(got) == 0 {
+		t.Errorf("functions %q; want %q", got, want)
+	}
+}
+
+// Otherwise `make run` and every test on it would route as Vercel does not.
+func TestBuiltRoutes(t *testing.T) {
+	o := artifact.Build(t)
+	ours, err := localvercel.ReadRoutes(filepath.Join(o.Tree, "vercel.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	built, err := localvercel.ReadBuiltRoutes(o.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(ours) != len(built) {
+		t.Errorf("%d routes read from vercel.json, %d built", len(ours), len(built))
+	}
+	for i := range min(len(ours), len(built)) {
+		a, _ := json.Marshal(ours[i]) // strings, numbers and lists: they encode
+		b, _ := json.Marshal(built[i])
+		if !bytes.Equal(a, b) {
+			t.Errorf("route %d read from vercel.json is\n%s, built it is\n%s", i, a, b)
+		}
+	}
+}
+
+// Sources, the schema or a developer's file among the static files could be
+// read by everybody; a page without its configuration signs nobody in.
+func TestStaticFilesAreThePageAndItsConfiguration(t *testing.T) {
+	o := artifact.Build(t)
+	got := files(t, o.Static, every)
+	want := files(t, filepath.Join(o.Tree, "public"), every) // with the config.js that the build step wrote there
+	if !slices.Equal(got, want) || !slices.Contains(got, "/config.js") || !slices.Contains(got, "/index.html") {
+		t.Errorf("static files %q; want those of public/, %q, config.js and index.html among them", got, want)
+	}
+	config, err := os.ReadFile(filepath.Join(o.Static, "config.js"))
+	if err != nil || !strings.Contains(string(config), artifact.PublishableKey) {
+		t.Errorf("config.js: %v, %s; want the publishable key %s", err, config, artifact.PublishableKey)
+	}
+}
+
+const (
+	// maxBinary is what we allow a function, in bytes: it is fetched and read
+	// at each cold start.
+	maxBinary = 10_000_000
+	// glibc is the C library of Lambda's machines, Amazon Linux 2023. With a C
+	// compiler at hand, Vercel's builder links package net with C's.
+	glibc = "GLIBC_2.34"
+)
+
+func TestFunctionsStartOnLambda(t *testing.T) {
+	for path, binary := range artifact.Build(t).Functions {
+		info, err := os.Stat(binary)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: %d bytes", path, info.Size())
+		if info.Size() > maxBinary || info.Mode()&0o111 == 0 {
+			t.Errorf("%s: %d bytes, mode %v; want at most %d, executable", path, info.Size(), info.Mode(), maxBinary)
+		}
+		file, err := elf.Open(binary)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		if file.Class != elf.ELFCLASS64 || file.Machine != elf.EM_X86_64 || file.Type != elf.ET_EXEC {
+			t.Errorf("%s is %v %v %v; want a program for linux/amd64", path, file.Class, file.Machine, file.Type)
+		}
+		needs, err := file.DynamicVersionNeeds()
+		if err != nil && !errors.Is(err, elf.ErrNoSymbols) { // which a static binary has not
+			t.Fatal(err)
+		}
+		for _, library := range needs {
+			for _, version := range library.Needs {
+				if library.Name != "libc.so.6" || newer(version.Dep, glibc) {
+					t.Errorf("%s needs %s of %s, which Lambda has not", path, version.Dep, library.Name)
+				}
+			}
+		}
+	}
+}
+
+// newer tells whether a version of the C library, such as GLIBC_2.34, is
+// newer than another, or none.
+func newer(version, than string) bool {
+	var major, minor, thanMajor, thanMinor int
+	if _, err := fmt.Sscanf(version, "GLIBC_%d.%d", &major, &minor); err != nil {
+		return true
+	}
+	fmt.Sscanf(than, "GLIBC_%d.%d", &thanMajor, &thanMinor)
+	return major > thanMajor || major == thanMajor && minor > thanMinor
+}
+
+// Deployed all the same, the page would sign nobody in and the API answer
+// nobody, and say so to readers instead of to whoever deploys it.
+func TestABuildWithoutAUsableEnvironmentFailsWithOneLine(t *testing.T) {
+	const database = "mysql://u:hunter2@db.example/warble"
+	for name, test := range map[string]struct {
+		key, database, vercelEnv string
+		named                    string // in the line; "" for a build that succeeds
+		warning                  string
+	}{
+		"key missing":               {"", database, "preview", "CLERK_PUBLISHABLE_KEY", ""},
+		"the secret one":            {"sk_test_Y2xlcmsud2FyYmxlLnRlc3Qk", database, "", "CLERK_PUBLISHABLE_KEY", ""},
+		"cut off":                   {artifact.PublishableKey[:len(artifact.PublishableKey)-4], database, "", "CLERK_PUBLISHABLE_KEY", ""},
+		"without a host":            {"pk_test_JA", database, "", "CLERK_PUBLISHABLE_KEY", ""},
+		"broken characters":         {`pk_test_";alert(1)`, database, "", "CLERK_PUBLISHABLE_KEY", ""},
+		"database missing":          {artifact.PublishableKey, "", "production", "DATABASE_URL", ""},
+		"production key on preview": {"pk_live_Y2xlcmsud2FyYmxlLnRlc3Qk", database, "preview", "pk_live_", ""},
+		"test key in production":    {artifact.PublishableKey, database, "production", "", "pk_test_"},
+		"live key in production":    {"pk_live_Y2xlcmsud2FyYmxlLnRlc3Qk", database, "production", "", ""},
+		"test key on preview":       {artifact.PublishableKey, database, "preview", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "config.js")
+			command := exec.Command("sh", filepath.Join(testkit.Root(), "lib/page/build.sh"), out)
+			command.Env = []string{"PATH=" + os.Getenv("PATH"), "CLERK_PUBLISHABLE_KEY=" + test.key, "DATABASE_URL=" + test.database, "VERCEL_ENV=" + test.vercelEnv}
+			output, err := command.CombinedOutput()
+			said := string(output)
+			_, missing := os.Stat(out)
+			switch {
+			case strings.Contains(said, "hunter2") || len(test.key) > 10 && strings.Contains(said, test.key):
+				t.Errorf("%q shows a value", said)
+			case test.named == "" && (err != nil || missing != nil || !strings.Contains(said, test.warning) || (said == "") != (test.warning == "")):
+				t.Errorf("%v, said %q; want it built, and the warning %q", err, said, test.warning)
+			case test.named != "" && (err == nil || missing == nil || strings.Count(said, "\n") != 1 || !strings.Contains(said, test.named) || !strings.Contains(said, "Project Settings")):
+				t.Errorf("%v, said %q; want a failure and one line that names %s and where to set it", err, said, test.named)
+			}
+		})
+	}
+}

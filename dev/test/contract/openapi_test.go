@@ -1,0 +1,64 @@
+package contract
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	localvercel "warble/dev/local/vercel"
+	"warble/dev/testkit"
+	"warble/dev/testkit/openapi"
+)
+
+// checkDescribed checks that an answer is one that openapi.json promises.
+func checkDescribed(t *testing.T, request *http.Request, got answer) {
+	t.Helper()
+	if _, err := openapi.Check(request, got.status, got.header, []byte(got.text)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOpenAPIDescribesTheRoutesOfVercelJSON(t *testing.T) {
+	description, err := openapi.Description()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var described []string
+	for path, item := range description.Paths.Map() {
+		for method := range item.Operations() {
+			described = append(described, method+" "+strings.ReplaceAll(path, "{id}", "42"))
+		}
+	}
+	var config struct{ Routes []localvercel.Route }
+	text, err := os.ReadFile(filepath.Join(testkit.Root(), "vercel.json"))
+	if err == nil {
+		err = json.Unmarshal(text, &config)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var routed []string
+	for _, route := range config.Routes {
+		if len(route.Methods) == 0 || !strings.HasPrefix(route.Dest, "/api/") {
+			continue // headers, pages, and what is answered 404 or 405
+		}
+		source := regexp.MustCompile(route.Src)
+		at := slices.IndexFunc([]string{"/api/posts", "/api/posts/42"}, source.MatchString)
+		if at < 0 {
+			t.Fatalf("route %s is for a path that this test does not know: add it", route.Src)
+		}
+		for _, method := range route.Methods {
+			routed = append(routed, method+" "+[]string{"/api/posts", "/api/posts/42"}[at])
+		}
+	}
+	slices.Sort(described)
+	slices.Sort(routed)
+	if !slices.Equal(described, routed) {
+		t.Errorf("openapi.json describes %q\nvercel.json routes %q", described, routed)
+	}
+}

@@ -1,0 +1,113 @@
+package page
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"warble/dev/testkit"
+	"warble/dev/testkit/browser"
+)
+
+// fromNPM is a file of dev/npm/node_modules.
+func fromNPM(t *testing.T, name string) string {
+	t.Helper()
+	file := filepath.Join(testkit.Root(), "dev/npm/node_modules", name)
+	if _, err := os.Stat(file); err != nil {
+		t.Fatalf("%v: make test installs it", err)
+	}
+	return file
+}
+
+func accessible(t *testing.T, s *site) {
+	axe, err := os.ReadFile(fromNPM(t, "axe-core/axe.min.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.insert(t, ada, "with https://a.example/ in it", time.Hour)
+	id := s.insert(t, grace, "somebody else's", 2*time.Hour)
+	s.numbered(t, 1, 20)
+	tab := s.browser.NewContext(t)
+	check := func(where string) {
+		t.Helper()
+		for _, scheme := range []string{"light", "dark"} {
+			tab.Media("prefers-color-scheme", scheme)
+			tab.Wait(`document.getAnimations().every((a) => a.playState !== 'running' || a.effect.getTiming().iterations === Infinity)`)
+			browser.Eval[bool](tab, string(axe)+`; true`) // the policy of the page's own scripts is not in the way
+			// Clerk's own components are not ours to judge.
+			violations := browser.Eval[[]string](tab, `axe.run({ exclude: [['[class^="cl-"]']] }).then((found) => found.violations.map((v) => v.id + ': ' + v.nodes.map((n) => n.target + ' ' + n.failureSummary).join('\n')))`)
+			if len(violations) > 0 {
+				t.Errorf("%s, %s:\n%s", where, scheme, strings.Join(violations, "\n"))
+			}
+		}
+	}
+	tab.Go(s.URL)
+	tab.Wait(`[...document.querySelectorAll('header button')].some((b) => b.innerText === 'Sign in' && !b.disabled) && window.Clerk?.loaded`)
+	check("signed out")
+	signIn(tab, "ada")
+	write(tab, strings.Repeat("x", 201))
+	tab.Press("form", "Publish")
+	tab.Text("Too long by 1.")
+	check("signed in, with too long a text")
+	tab.Press(newest, "Edit")
+	check("editing")
+	tab.Press(newest, "Cancel")
+	tab.Press(newest, "Delete")
+	check("the dialog")
+	tab.Press("dialog[open]", "Keep it")
+	tab.Go(s.URL + "/u/" + grace)
+	wantShown(tab, "somebody else's")
+	check("one person's posts")
+	tab.Go(fmt.Sprint(s.URL, "/p/", id))
+	wantShown(tab, "somebody else's")
+	check("one post")
+	tab.Go(s.URL + "/p/999999")
+	tab.Text("It was deleted")
+	check("no post")
+	tab.Go(s.URL + "/nothing")
+	check("no page")
+	tab.Fail(scripts, browser.Fate{Block: true})
+	tab.Go(s.URL)
+	tab.Text("Signing in cannot be reached")
+	check("without Clerk")
+}
+
+func looks(t *testing.T, s *site) {
+	s.insert(t, ada, strings.Repeat("W", 200), time.Hour)
+	tab := s.as(t, "ada")
+	write(tab, strings.Repeat("W", 150))
+	widths := func(where string) {
+		t.Helper()
+		for _, width := range []int64{320, 1600} {
+			tab.Size(width, 900)
+			tab.Wait(fmt.Sprintf(`innerWidth === %d`, width))
+			if wide := browser.Eval[int64](tab, `document.documentElement.scrollWidth`); wide > width {
+				t.Errorf("%s is %d px wide on a screen of %d", where, wide, width)
+			}
+			if browser.Eval[bool](tab, `[...document.querySelectorAll('article p[dir], textarea, blockquote')].some((e) => e.scrollWidth > e.clientWidth)`) {
+				t.Errorf("%s cuts a long word off at %d px", where, width)
+			}
+		}
+	}
+	widths("the feed")
+	tab.Press(newest, "Edit")
+	widths("editing")
+	tab.Press(newest, "Cancel")
+	tab.Press(newest, "Delete")
+	widths("the dialog")
+	for _, path := range []string{"/u/" + ada, "/p/999999", "/nothing"} {
+		tab.Go(s.URL + path)
+		tab.Wait(`document.querySelector('h1').innerText.length > 1`)
+		widths(path)
+	}
+
+	s.proxy.Hang() // the skeleton stays
+	tab.Go(s.URL)
+	const moving = `document.getAnimations().length > 0`
+	tab.Wait(moving)
+	tab.Media("prefers-reduced-motion", "reduce")
+	tab.Wait(`document.querySelector('.bones') && !(` + moving + `)`)
+}

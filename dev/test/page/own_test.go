@@ -1,0 +1,177 @@
+package page
+
+import (
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	localclerk "warble/dev/local/clerk"
+	"warble/dev/testkit/browser"
+)
+
+// focused is an expression: whether the focus is on a button of the first post.
+func focused(name string) string {
+	return `document.activeElement.innerText === '` + name + `' && document.activeElement.closest('article') === document.querySelector('` + newest + `')`
+}
+
+// edit puts a text into the first post's field and saves it.
+func edit(tab *browser.Tab, text string) {
+	tab.Press(newest, "Edit")
+	tab.Fill("article textarea", text)
+	tab.Press(newest, "Save")
+}
+
+// remove deletes the first post, and confirms it.
+func remove(tab *browser.Tab) {
+	tab.Press(newest, "Delete")
+	tab.Press("dialog[open]", "Delete")
+}
+
+func editing(t *testing.T, s *site) {
+	s.insert(t, ada, "older", 2*time.Hour)
+	s.insert(t, ada, "as it was", time.Hour)
+	s.insert(t, grace, "somebody else's", 3*time.Hour)
+	tab := s.as(t, "ada")
+	tab.Press(newest, "Edit")
+	tab.Wait(`document.activeElement.matches('article textarea') && document.activeElement.value === 'as it was'`)
+	tab.Keys(" and more")
+	tab.Keys(kb.Escape)
+	tab.Wait(focused("Edit") + ` && !document.querySelector('article textarea')`)
+	wantShown(tab, "as it was", "older", "somebody else's")
+
+	tab.Press(newest, "Edit")
+	tab.Fill("article textarea", " ")
+	tab.Press(newest, "Save")
+	tab.Text("Write something first.")
+	tab.Press(newest, "Cancel")
+	tab.Press(newest, "Edit")
+	tab.Keys(", edited")
+	tab.Keys(kb.Enter, chromedp.ModifierCtrl)
+	tab.Text("Saved.")
+	tab.Wait(focused("Edit"))
+	tab.Text("edited")
+	s.wantStored(t, "as it was, edited", "older", "somebody else's")
+
+	tab.Press(newest, "Delete")
+	tab.Wait(`document.querySelector('dialog[open]').innerText.includes('as it was, edited')`)
+	tab.Keys(kb.Escape)
+	tab.Wait(focused("Delete") + ` && !document.querySelector('dialog[open]')`)
+	remove(tab)
+	wantShown(tab, "older", "somebody else's")
+	tab.Wait(`document.activeElement === document.querySelector('` + newest + `')`)
+	s.wantStored(t, "older", "somebody else's")
+	if mine := browser.Eval[int](tab, `[...document.querySelectorAll('article')].filter((a) => [...a.querySelectorAll('button')].some((b) => b.checkVisibility())).length`); mine != 1 {
+		t.Errorf("%d posts can be edited; want one's own", mine)
+	}
+}
+
+func refused(t *testing.T, s *site) {
+	s.insert(t, ada, "as it was", time.Hour)
+	id := s.insert(t, ada, "deleted elsewhere", 30*time.Minute)
+	tab := s.as(t, "ada")
+	wantShown(tab, "deleted elsewhere", "as it was")
+	if _, err := s.db.Exec("DELETE FROM posts WHERE id = ?", id); err != nil {
+		t.Fatal(err)
+	}
+	edit(tab, "too late")
+	tab.Text("Not saved:")
+	remove(tab) // it is gone, which is what was asked for
+	wantShown(tab, "as it was")
+
+	s.proxy.Down()
+	edit(tab, "as it never was")
+	tab.Text("Not saved:")
+	wantShown(tab, "as it was")
+	remove(tab)
+	tab.Text("Not deleted:")
+	wantShown(tab, "as it was")
+	s.proxy.Up()
+	tab.Press(newest, "Edit")
+	tab.Wait(`document.querySelector('article textarea').value === 'as it never was'`) // not lost
+	tab.Press(newest, "Save")
+	tab.Text("Saved.")
+	s.wantStored(t, "as it never was")
+	remove(tab)
+	s.wantStored(t)
+	wantShown(tab)
+}
+
+func lostChange(t *testing.T, s *site) {
+	s.insert(t, ada, "as it was", time.Hour)
+	tab := s.as(t, "ada")
+	wantShown(tab, "as it was")
+	s.proxy.SwallowAnswer("UPDATE")
+	edit(tab, "as it is")
+	tab.Text("Saved.")
+	wantShown(tab, "as it is")
+	s.wantStored(t, "as it is")
+
+	tab.Intercept("*/api/posts/*", on("PATCH", 1, browser.Fate{Block: true}))
+	edit(tab, "as it never was")
+	tab.Text("Not saved:")
+	wantShown(tab, "as it is")
+
+	s.proxy.SwallowAnswer("DELETE")
+	remove(tab)
+	s.wantStored(t)
+	tab.Wait(`sessionStorage['warble.own']?.includes('"post":null')`) // its end is known
+	wantShown(tab)
+}
+
+func byKeyboard(t *testing.T, s *site) {
+	s.insert(t, grace, "somebody else's", time.Hour)
+	tab := s.visit(t, "/")
+	tab.Text("somebody else's")
+	tab.Wait(`[...document.querySelectorAll('button')].some((b) => b.innerText === 'Sign in' && !b.disabled)`)
+	// to presses Tab until the focus is on what has a name.
+	to := func(name string) {
+		t.Helper()
+		for range 25 {
+			tab.Keys(kb.Tab)
+			if browser.Eval[bool](tab, `(document.activeElement.ariaLabel || document.activeElement.labels?.[0]?.innerText || document.activeElement.innerText).startsWith(`+browser.Quote(name)+`) && document.activeElement.matches(':focus-visible')`) {
+				return
+			}
+		}
+		t.Fatalf("Tab does not lead to %q", name)
+	}
+	to("Skip to the posts")
+	tab.Keys(kb.Enter)
+	tab.Wait(`document.activeElement.id === 'main'`)
+	tab.Keys(kb.Tab, chromedp.ModifierShift)
+	tab.Wait(`document.activeElement.innerText === 'Sign in'`)
+	tab.Keys(kb.Enter)
+	tab.Do("the modal", chromedp.WaitVisible(browser.Identifier))
+	tab.Wait(`document.activeElement.name === 'identifier'`)
+	tab.Keys("alan" + kb.Enter)
+	tab.Do("the password", chromedp.WaitVisible(browser.Password))
+	tab.Wait(`document.activeElement.name === 'password'`)
+	tab.Keys(localclerk.Password + kb.Enter)
+	isSignedIn(tab)
+	tab.Wait(`document.activeElement.matches('.cl-userButtonTrigger')`) // not lost with the modal
+
+	to("Your post")
+	tab.Keys("by keyboard")
+	to("Publish")
+	tab.Keys(kb.Enter)
+	published(tab, "by keyboard")
+	to("Edit")
+	tab.Keys(kb.Enter)
+	tab.Wait(`document.activeElement.matches('article textarea')`)
+	tab.Keys("!")
+	to("Save")
+	tab.Keys(kb.Enter)
+	tab.Text("Saved.")
+	tab.Wait(focused("Edit"))
+	to("Delete")
+	tab.Keys(kb.Enter)
+	tab.Wait(`document.activeElement.innerText === 'Keep it'`)
+	to("Delete")
+	tab.Keys(kb.Enter)
+	wantShown(tab, "somebody else's")
+	s.wantStored(t, "somebody else's")
+	tab.Wait(`document.activeElement.matches('article')`)
+	tab.Keys(kb.Tab, chromedp.ModifierShift) // and on from there
+	tab.Wait(`document.activeElement !== document.body`)
+}

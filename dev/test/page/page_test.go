@@ -1,0 +1,252 @@
+// Package page tests Warble's page in a real Chromium, with the real ClerkJS,
+// against the server of `make run` on MariaDB.
+package page
+
+import (
+	"fmt"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/jmoiron/sqlx"
+
+	localclerk "warble/dev/local/clerk"
+	"warble/dev/testkit"
+	"warble/dev/testkit/browser"
+	"warble/dev/testkit/faults"
+	"warble/dev/testkit/mariadb"
+)
+
+// The demo people's ids.
+var ada, grace = localclerk.People[0].ID, localclerk.People[1].ID
+
+// newest is the first post of the feed.
+const newest = `[role="feed"] > article:first-of-type`
+
+// site is a running Warble, and what the tests hold of it in their hands.
+type site struct {
+	*testkit.Product
+	db      *sqlx.DB      // behind its back
+	proxy   *faults.Proxy // between it and its database
+	browser *browser.Tab
+}
+
+// start starts Warble on a MariaDB of its own, and a browser.
+func start(t *testing.T, environment map[string]string) *site {
+	t.Helper()
+	server := mariadb.Start(t)
+	s := &site{db: testkit.Database(t, server.URL()), proxy: faults.New(t, server.Addr())}
+	u, err := url.Parse(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Host = s.proxy.Addr()
+	environment["DATABASE_URL"] = u.String()
+	s.Product = testkit.Start(t, environment)
+	s.browser = browser.Open(t)
+	return s
+}
+
+// The one table of what the page promises. Each is checked with a tab and
+// storage of its own, and with no posts at the beginning.
+var promises = []struct {
+	promise string // what would be broken, for whom
+	check   func(t *testing.T, s *site)
+}{
+	{"somebody signs in, publishes, edits, deletes and signs out", everyday},
+	{"the whole flow works by keyboard alone", byKeyboard},
+
+	{"posts come first, without Clerk and without a token", postsFirst},
+	{"a Clerk that cannot be reached leaves reading and the draft alone", clerkDown},
+	{"a Clerk that hangs is said to, and is not loaded twice", clerkHangs},
+	{"a token that never comes ends in words, and the text is sent later", tokenHangs},
+	{"the feed says that the database is away, and comes back by itself", feedRecovers},
+	{"without storage, reading works", withoutStorage},
+	{"older posts come by scrolling and by the button, each once", olderPosts},
+	{"new posts wait behind a button", newPosts},
+	{"every place has an address, a title and a way back", places},
+	{"an address that leads nowhere says so", nowhere},
+	{"times are relative, exact, and kept current", times},
+	{"people without a picture or a profile get a drawn one", pictures},
+	{"links are links and everything else is text", links},
+	{"hostile text is shown as text, and nothing of it runs", hostile},
+
+	{"the counter counts as the server does", counter},
+	{"a post appears at once, and one double click is one post", optimistic},
+	{"the draft survives a reload and a sign-in", draftSurvives},
+	{"a failure keeps the text and sends it again under the same key", sendsAgain},
+	{"an answer that the database lost ends with one post", databaseAnswerLost},
+	{"an answer that the network lost ends with one post", networkAnswerLost},
+	{"a reload while a post is on its way ends with one post", reloadInFlight},
+	{"text changed after a lost answer never becomes a second post unasked", changedAfterLoss},
+	{"a refused token is renewed once", tokenRenewed},
+	{"a CDN that answers from before does not lose one's own changes", staleCDN},
+	{"two tabs agree on who is signed in, on the draft and on the posts", twoTabs},
+
+	{"editing is in place, and Escape leaves", editing},
+	{"a refused edit or deletion is taken back with a message", refused},
+	{"a lost answer to an edit or a deletion shows what is true", lostChange},
+
+	{"nobody is kept out by a violation that axe-core knows", accessible},
+	{"nothing scrolls sideways, and motion is reduced where asked", looks},
+}
+
+func TestPage(t *testing.T) {
+	s := start(t, map[string]string{"POST_INTERVAL": "0"})
+	for _, test := range promises {
+		t.Run(test.promise, func(t *testing.T) {
+			if _, err := s.db.Exec("DELETE FROM posts"); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(s.proxy.Resume)
+			t.Cleanup(func() { s.proxy.Up() })
+			test.check(t, s)
+		})
+	}
+}
+
+// visit opens a path in a tab of somebody who is new here.
+func (s *site) visit(t *testing.T, path string) *browser.Tab {
+	t.Helper()
+	tab := s.browser.NewContext(t)
+	tab.Go(s.URL + path)
+	return tab
+}
+
+// as opens the feed in a tab of somebody who is signed in.
+func (s *site) as(t *testing.T, username string) *browser.Tab {
+	t.Helper()
+	tab := s.visit(t, "/")
+	signIn(tab, username)
+	return tab
+}
+
+// signIn signs in through ClerkJS, without its modal: that takes seconds, and
+// some of the tests do use it.
+func signIn(tab *browser.Tab, username string) {
+	tab.Wait(`window.Clerk?.loaded`)
+	browser.Eval[bool](tab, fmt.Sprintf(`(async () => {
+		const { createdSessionId } = await Clerk.client.signIn.create({ strategy: 'password', identifier: %q, password: %q });
+		await Clerk.setActive({ session: createdSessionId });
+		return true;
+	})()`, username, localclerk.Password))
+	isSignedIn(tab)
+}
+
+func isSignedIn(tab *browser.Tab) {
+	tab.Wait(`document.querySelector('header .cl-userButtonTrigger')`)
+}
+
+// insert makes a post, so long ago, and returns its id.
+func (s *site) insert(t *testing.T, userID, content string, ago time.Duration) int64 {
+	t.Helper()
+	at := time.Now().UTC().Add(-ago).Truncate(time.Millisecond)
+	result, err := s.db.Exec("INSERT INTO posts (user_id, content, created_at, updated_at) VALUES (?, ?, ?, ?)", userID, content, at, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := result.LastInsertId()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// contents are the stored posts' texts, newest first.
+func (s *site) contents(t *testing.T) []string {
+	t.Helper()
+	contents := []string{}
+	if err := s.db.Select(&contents, "SELECT content FROM posts ORDER BY created_at DESC, id DESC"); err != nil {
+		t.Fatal(err)
+	}
+	return contents
+}
+
+// wantStored waits for the stored posts to be these, newest first.
+func (s *site) wantStored(t *testing.T, want ...string) {
+	t.Helper()
+	var got []string
+	for begun := time.Now(); time.Since(begun) < time.Minute; time.Sleep(50 * time.Millisecond) {
+		if got = s.contents(t); fmt.Sprintf("%q", got) == fmt.Sprintf("%q", want) {
+			return
+		}
+	}
+	t.Errorf("stored: %q; want %q", got, want)
+}
+
+// write puts a text into the composer.
+func write(tab *browser.Tab, text string) {
+	tab.Wait(`document.querySelector('form button.loud')?.disabled === false`) // its script has come
+	tab.Fill("form textarea", text)
+}
+
+// publish publishes a text and waits until the server has it.
+func publish(tab *browser.Tab, text string) {
+	write(tab, text)
+	tab.Press("form", "Publish")
+	published(tab, text)
+}
+
+// published waits until the first post is a text that the server has, and the
+// field is empty again.
+func published(tab *browser.Tab, text string) {
+	tab.Wait(textOf(newest) + ` === ` + browser.Quote(text))
+	tab.Wait(`document.querySelector('` + newest + ` a[href^="/p/"]')`)
+	tab.Wait(draft + ` === ''`)
+}
+
+// textOf is an expression: what a post says.
+func textOf(article string) string {
+	return `document.querySelector('` + article + ` p')?.textContent`
+}
+
+// draft is an expression: what the composer's field holds.
+const draft = `document.querySelector('form textarea').value`
+
+// shown is an expression: the texts of all posts, in order.
+const shown = `[...document.querySelectorAll('article p[dir]')].map((p) => p.textContent)`
+
+// wantShown waits for the posts to be these, in order.
+func wantShown(tab *browser.Tab, want ...string) {
+	tab.Wait(`JSON.stringify(` + shown + `) === JSON.stringify(` + browser.Quote(append([]string{}, want...)) + `)`)
+}
+
+func everyday(t *testing.T, s *site) {
+	const first = "The most dangerous phrase in the language is: we have always done it this way."
+	s.insert(t, grace, first, time.Hour)
+	tab := s.visit(t, "/")
+	tab.Text(first)
+	tab.Shot("signed-out")
+
+	tab.Press("header", "Sign in")
+	tab.SignIn("ada", localclerk.Password)
+	tab.Do("signed in", chromedp.WaitVisible(browser.UserButton))
+	tab.Do("write", chromedp.SendKeys(chromedp.CSS("form textarea"), "hello from the test"))
+	tab.Press("form", "Publish")
+	published(tab, "hello from the test")
+	tab.Text("Ada Lovelace")
+	tab.Text("@ada")
+	tab.Shot("published")
+
+	tab.Press(newest, "Edit")
+	tab.Do("change", chromedp.SendKeys(chromedp.CSS("article textarea"), ", changed"))
+	tab.Press(newest, "Save")
+	tab.Text("hello from the test, changed")
+	tab.Text("edited")
+	tab.Reload()
+	tab.Text("hello from the test, changed")
+
+	tab.Press(newest, "Delete")
+	tab.Do("asked", chromedp.WaitVisible(chromedp.CSS("dialog[open]")))
+	tab.Shot("delete")
+	tab.Press("dialog[open]", "Delete")
+	tab.NoText("hello from the test")
+	s.wantStored(t, first) // a reload would cut off a deletion on its way
+	tab.Reload()
+	tab.Text(first)
+	tab.NoText("hello from the test")
+	tab.Do("sign out", chromedp.Click(browser.UserButton), chromedp.Click(browser.SignOut))
+	tab.Press("header", "Sign in")
+	tab.Do("signed out", chromedp.WaitVisible(browser.Identifier))
+}

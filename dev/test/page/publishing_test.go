@@ -1,0 +1,289 @@
+package page
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+
+	localclerk "warble/dev/local/clerk"
+	"warble/dev/testkit/browser"
+)
+
+// posts is the address that publishing asks.
+const posts = "*/api/posts"
+
+// on is a fate for the requests of one method, as often as times says.
+func on(method string, times int, fate browser.Fate) func(*network.Request) browser.Fate {
+	return func(request *network.Request) browser.Fate {
+		if request.Method != method {
+			return browser.Fate{}
+		}
+		if times--; times < 0 {
+			return browser.Fate{}
+		}
+		return fate
+	}
+}
+
+// wantKeys wants so many requests to publish, with so many different keys.
+func wantKeys(t *testing.T, tab *browser.Tab, requests, keys int) {
+	t.Helper()
+	var sent []string
+	for _, request := range tab.Requests("POST", "/api/posts") {
+		sent = append(sent, browser.Header(request, "Idempotency-Key"))
+	}
+	different := slices.Compact(slices.Sorted(slices.Values(sent)))
+	if len(sent) != requests || len(different) != keys || slices.Contains(sent, "") {
+		t.Errorf("sent under the keys %q; want %d requests and %d keys", sent, requests, keys)
+	}
+}
+
+// doubleClick publishes twice, as fast as one can.
+func doubleClick(tab *browser.Tab) {
+	click := chromedp.Click(chromedp.CSS("form button.loud"))
+	tab.Do("double click", click, click)
+}
+
+func counter(t *testing.T, s *site) {
+	tab := s.as(t, "ada")
+	for text, want := range map[string]string{
+		"": "0 / 200", "héllo": "5 / 200", "e\u0301": "2 / 200", "🐦🐦": "2 / 200", "👩‍👩": "3 / 200", " \n x \t\n": "1 / 200", strings.Repeat("🐦", 200): "200 / 200",
+	} {
+		write(tab, text+" ") // never nothing, which is not inserted
+		tab.Wait(`document.querySelector('form').innerText.includes(` + browser.Quote(want) + `)`)
+	}
+	for text, want := range map[string]string{strings.Repeat("🐦", 201): "Too long by 1.", " \n ": "Write something first."} {
+		write(tab, text)
+		tab.Press("form", "Publish")
+		tab.Text(want)
+	}
+	for key, modifier := range map[string]chromedp.Modifier{"Ctrl": chromedp.ModifierCtrl, "Cmd": chromedp.ModifierMeta} {
+		text := strings.Repeat("🐦", 190) + key
+		write(tab, text)
+		tab.Keys("\r", modifier)
+		published(tab, text)
+	}
+	if stored := s.contents(t); len(stored) != 2 {
+		t.Errorf("stored: %q; want two posts", stored)
+	}
+}
+
+func optimistic(t *testing.T, s *site) {
+	tab := s.as(t, "ada")
+	publish(tab, "a warm connection")
+	s.proxy.Hang()
+	write(tab, "at once")
+	doubleClick(tab)
+	tab.Wait(textOf(newest) + ` === 'at once' && document.querySelector('` + newest + `').innerText.includes('On its way')`)
+	if browser.Eval[bool](tab, `Boolean(document.querySelector('`+newest+` button')?.checkVisibility())`) {
+		t.Error("a post can be edited before the server has it")
+	}
+	s.proxy.Resume()
+	published(tab, "at once")
+	tab.NoText("On its way")
+	s.wantStored(t, "at once", "a warm connection")
+	wantShown(tab, "at once", "a warm connection")
+	wantKeys(t, tab, 2, 2)
+}
+
+func draftSurvives(t *testing.T, s *site) {
+	tab := s.visit(t, "/")
+	write(tab, "worth keeping")
+	tab.Reload()
+	tab.Wait(draft + ` === 'worth keeping'`)
+	tab.Press("form", "Publish")
+	tab.SignIn("grace", localclerk.Password)
+	isSignedIn(tab)
+	tab.Wait(draft + ` === 'worth keeping'`)
+	tab.Press("form", "Publish")
+	published(tab, "worth keeping")
+	s.wantStored(t, "worth keeping")
+	tab.Reload()
+	tab.Wait(textOf(newest) + ` === 'worth keeping' && ` + draft + ` === ''`)
+}
+
+func sendsAgain(t *testing.T, s *site) {
+	tab := s.as(t, "ada")
+	s.proxy.Down()
+	write(tab, "in the end")
+	for range 2 {
+		tab.Press("form", "") // "Publish", then "Send again"
+		tab.Press("form", "Send again")
+		tab.Wait(draft + ` === 'in the end' && !document.querySelector('article')`)
+	}
+	s.proxy.Up()
+	tab.Press("form", "Send again")
+	published(tab, "in the end")
+	s.wantStored(t, "in the end")
+	requests := len(tab.Requests("POST", "/api/posts"))
+	wantKeys(t, tab, requests, 1)
+}
+
+func databaseAnswerLost(t *testing.T, s *site) {
+	tab := s.as(t, "ada")
+	publish(tab, "a warm connection")
+	s.proxy.SwallowAnswer("INSERT")
+	write(tab, "exactly once")
+	tab.Press("form", "Publish")
+	tab.Wait(`document.querySelector('form').innerText.includes('Send again') && ` + draft + ` === 'exactly once'`)
+	s.wantStored(t, "exactly once", "a warm connection")
+	tab.Press("form", "Send again")
+	published(tab, "exactly once")
+	wantShown(tab, "exactly once", "a warm connection")
+	s.wantStored(t, "exactly once", "a warm connection")
+	wantKeys(t, tab, 3, 2)
+}
+
+func networkAnswerLost(t *testing.T, s *site) {
+	tab := s.as(t, "ada")
+	tab.Intercept(posts, on("POST", 1, browser.Fate{Lose: true}))
+	write(tab, "exactly once")
+	tab.Press("form", "Publish")
+	tab.Text("No answer came. Your text is kept; sending it again cannot publish it twice.")
+	s.wantStored(t, "exactly once")
+	tab.Reload()
+	isSignedIn(tab)
+	tab.Wait(draft + ` === 'exactly once'`)
+	doubleClick(tab)
+	published(tab, "exactly once")
+	wantShown(tab, "exactly once")
+	s.wantStored(t, "exactly once")
+	wantKeys(t, tab, 2, 1)
+}
+
+func reloadInFlight(t *testing.T, s *site) {
+	tab := s.as(t, "ada")
+	publish(tab, "a warm connection")
+	s.proxy.Hang()
+	write(tab, "in flight")
+	tab.Press("form", "Publish")
+	tab.Text("On its way")
+	tab.Reload()
+	s.proxy.Resume()
+	s.wantStored(t, "in flight", "a warm connection")
+	isSignedIn(tab)
+	tab.Wait(draft + ` === 'in flight'`)
+	tab.Press("form", "Publish")
+	published(tab, "in flight")
+	wantShown(tab, "in flight", "a warm connection")
+	s.wantStored(t, "in flight", "a warm connection")
+}
+
+func changedAfterLoss(t *testing.T, s *site) {
+	tab := s.as(t, "ada")
+	tab.Intercept(posts, on("POST", 1, browser.Fate{Block: true})) // this one was never published
+	write(tab, "teh first")
+	tab.Press("form", "Publish")
+	tab.Text("No answer came")
+	write(tab, "the first")
+	tab.Press("form", "Publish")
+	published(tab, "the first")
+	s.wantStored(t, "the first")
+
+	tab.Intercept(posts, on("POST", 1, browser.Fate{Lose: true})) // this one was
+	write(tab, "teh second")
+	tab.Press("form", "Publish")
+	tab.Text("No answer came")
+	write(tab, "the second")
+	tab.Press("form", "Publish")
+	tab.Text("What you sent first had been published. This would be a second post.")
+	tab.Press("main", "1 new post")
+	wantShown(tab, "teh second", "the first")
+	tab.Wait(draft + ` === 'the second'`)
+	s.wantStored(t, "teh second", "the first")
+	tab.Press("form", "Publish") // now that one knows
+	published(tab, "the second")
+	s.wantStored(t, "the second", "teh second", "the first")
+}
+
+func tokenRenewed(t *testing.T, s *site) {
+	tab := s.as(t, "ada")
+	tab.Intercept(posts, on("POST", 1, browser.Fate{Status: 401, Body: `{"detail":"Sign in again."}`}))
+	publish(tab, "with a new token")
+	wantKeys(t, tab, 2, 1)
+	s.wantStored(t, "with a new token")
+}
+
+func staleCDN(t *testing.T, s *site) {
+	s.insert(t, grace, "from before", time.Hour)
+	tab := s.as(t, "ada")
+	tab.Text("from before")
+	old := browser.Eval[string](tab, `fetch('/api/posts').then((answer) => answer.text())`)
+	tab.Intercept(posts, on("GET", 1000, browser.Fate{Status: 200, Header: map[string]string{"Content-Type": "application/json"}, Body: old}))
+	publish(tab, "my own")
+	tab.Reload()
+	wantShown(tab, "my own", "from before")
+	tab.Press(newest, "Edit")
+	tab.Fill("article textarea", "my own, better")
+	tab.Press(newest, "Save")
+	tab.Text("Saved.")
+	tab.Reload()
+	wantShown(tab, "my own, better", "from before")
+	tab.Press(newest, "Delete")
+	tab.Press("dialog[open]", "Delete")
+	s.wantStored(t, "from before")
+	tab.Wait(`sessionStorage['warble.own']?.includes('"post":null')`) // the answer came too
+	tab.Reload()
+	wantShown(tab, "from before")
+}
+
+func twoTabs(t *testing.T, s *site) {
+	one := s.as(t, "ada")
+	two := one.NewTab()
+	two.Go(s.URL)
+	isSignedIn(two)
+	write(two, "the same draft")
+	one.Front()
+	one.Reload()
+	one.Wait(draft + ` === 'the same draft'`)
+	one.Press("form", "Publish")
+	published(one, "the same draft")
+	two.Front()
+	two.Wait(draft + ` === ''`) // or it would be published again here
+	two.Press("main", "1 new post")
+	wantShown(two, "the same draft")
+	write(two, "another draft")
+
+	one.Front()
+	browser.Eval[bool](one, `Clerk.signOut().then(() => true)`)
+	two.Front()
+	two.Text("You are signed out. Reading goes on.")
+	wantShown(two, "the same draft")
+	two.Wait(draft + ` === 'another draft' && ![...document.querySelectorAll('article button')].some((b) => b.checkVisibility())`)
+	two.Press("form", "Publish")
+	two.Do("the modal", chromedp.WaitVisible(browser.Identifier))
+	s.wantStored(t, "the same draft")
+}
+
+func TestPublishingTooSoonWaitsAndSendsByItself(t *testing.T) {
+	s := start(t, map[string]string{"POST_INTERVAL": ""}) // the default: 5 s
+	tab := s.as(t, "ada")
+	var want []string
+	for i := range 10 { // two may be of two slots
+		text := fmt.Sprint("post ", i)
+		want = append([]string{text}, want...)
+		write(tab, text)
+		tab.Press("form", "Publish")
+		tab.Wait(draft + ` === '' || /\b[1-5] s\b/.test(document.querySelector('form').innerText)`)
+		if browser.Eval[string](tab, draft) == "" {
+			continue
+		}
+		tab.Text("it is sent by itself")
+		tab.Text("On its way")
+		doubleClick(tab)
+		published(tab, text)
+		s.wantStored(t, want...)
+		wantShown(tab, want...)
+		requests := tab.Requests("POST", "/api/posts")
+		if last := requests[len(requests)-2:]; browser.Header(last[0], "Idempotency-Key") != browser.Header(last[1], "Idempotency-Key") {
+			t.Error("it is sent again under another key")
+		}
+		return
+	}
+	t.Error("ten posts in a row and no 429")
+}

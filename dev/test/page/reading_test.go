@@ -1,0 +1,388 @@
+package page
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	localclerk "warble/dev/local/clerk"
+	"warble/dev/testkit/browser"
+)
+
+// scripts are the two of ClerkJS that bring the rest, and clerkAPI is what they ask.
+const (
+	scripts  = "*/__clerk/npm/*.browser.js"
+	clerkAPI = "*/__clerk/v1/*"
+)
+
+func postsFirst(t *testing.T, s *site) {
+	for i := range 3 {
+		s.insert(t, ada, fmt.Sprint("first things first ", i), time.Hour)
+	}
+	tab := s.browser.NewContext(t)
+	tab.Before(`window.shift = 0; new PerformanceObserver((list) => list.getEntries().forEach((e) => shift += e.hadRecentInput ? 0 : e.value)).observe({ type: 'layout-shift', buffered: true })`)
+	tab.Fail(scripts, browser.Fate{Delay: 6 * time.Second})
+	tab.Begin(s.URL)
+	tab.Text("first things first")
+	tab.Press("header", "Sign in") // before there is a Clerk to ask
+	tab.Text("Signing in is on its way")
+	if browser.Eval[bool](tab, `Boolean(window.Clerk)`) {
+		t.Error("the posts waited for Clerk")
+	}
+	for _, request := range tab.Requests("GET", "/api/posts") {
+		if browser.Header(request, "Authorization") != "" {
+			t.Error("the feed is asked for with a token: no CDN may answer")
+		}
+	}
+	tab.Text("Signing in is slow just now. Reading works.")
+	tab.Do("the modal comes when Clerk does", chromedp.WaitVisible(browser.Identifier))
+	tab.Wait(`document.querySelector('aside').hidden`)
+	// 0.1 is where a shift begins to count as poor (web.dev/cls).
+	if shift := browser.Eval[float64](tab, `shift`); shift > 0.1 {
+		t.Errorf("the layout shifts by %v while it loads", shift)
+	}
+}
+
+func clerkDown(t *testing.T, s *site) {
+	s.insert(t, ada, "still here", time.Hour)
+	tab := s.browser.NewContext(t)
+	tab.Fail(scripts, browser.Fate{Block: true}) // as a content blocker does
+	tab.Go(s.URL)
+	tab.Text("still here")
+	tab.Text("Signing in cannot be reached just now. Reading works; your draft is kept.")
+	tab.Press("aside", "Try again")
+	tab.Text("Signing in cannot be reached just now")
+	write(tab, "while Clerk was away")
+	tab.StopIntercepting()
+	tab.Press("form", "Publish") // which tries again too
+	tab.Text("Sign in to publish; your draft is kept.")
+	tab.Do("what was asked for comes after all", chromedp.WaitVisible(browser.Identifier))
+	tab.Wait(`document.querySelector('aside').hidden && ` + draft + ` === 'while Clerk was away'`)
+
+	tab = s.browser.NewContext(t) // the scripts come, and nothing else
+	tab.Fail(clerkAPI, browser.Fate{Status: 500, Body: `{"errors":[]}`})
+	tab.SpeedUpTimers(10)
+	tab.Go(s.URL)
+	tab.Text("still here")
+	tab.Wait(`/^Signing in .* Reading works/.test(document.querySelector('aside').innerText)`)
+}
+
+func clerkHangs(t *testing.T, s *site) {
+	s.insert(t, ada, "still here", time.Hour)
+	tab := s.browser.NewContext(t)
+	tab.SpeedUpTimers(10) // it is down after 20 s
+	released := make(chan struct{})
+	tab.Fail(scripts, browser.Fate{Until: released})
+	tab.Begin(s.URL)
+	tab.Text("Signing in cannot be reached just now")
+	tab.Press("aside", "Try again")
+	tab.Text("Signing in is slow")
+	close(released)
+	tab.Wait(`window.Clerk?.loaded`)
+	tab.Wait(`document.querySelector('aside').hidden`)
+	if n := browser.Eval[int](tab, `document.querySelectorAll('script[src*="/npm/@clerk/"][data-clerk-publishable-key]').length`); n != 2 {
+		t.Errorf("%d scripts of Clerk's entries; want ClerkJS and its components, once each", n)
+	}
+	signIn(tab, "ada")
+}
+
+func tokenHangs(t *testing.T, s *site) {
+	tab := s.browser.NewContext(t)
+	tab.SpeedUpTimers(10)
+	tab.Go(s.URL)
+	signIn(tab, "ada")
+	tab.Fail("*/__clerk/v1/client/sessions/*/tokens*", browser.Fate{Until: make(chan struct{})})
+	browser.Eval[bool](tab, `Clerk.session.clearCache(), true`)
+	write(tab, "timeout")
+	tab.Press("form", "Publish")
+	tab.Text("Signing in does not answer just now")
+	tab.Wait(draft + ` === 'timeout'`)
+	tab.StopIntercepting()
+	tab.Reload() // ClerkJS itself still waits for the token
+	isSignedIn(tab)
+	tab.Press("form", "Publish")
+	published(tab, "timeout")
+	s.wantStored(t, "timeout")
+}
+
+func feedRecovers(t *testing.T, s *site) {
+	s.insert(t, ada, "back again", time.Hour)
+	s.proxy.Down()
+	tab := s.visit(t, "/")
+	tab.Wait(`/Trying again in \d+ seconds/.test(document.querySelector('main').innerText)`)
+	tab.Press("main", "Try again")
+	s.proxy.Up()
+	tab.Text("back again")
+	tab.NoText("Trying again")
+}
+
+func withoutStorage(t *testing.T, s *site) {
+	s.insert(t, ada, "still here", time.Hour)
+	tab := s.browser.NewContext(t)
+	tab.Before(`for (const name of ['localStorage', 'sessionStorage'])
+		Object.defineProperty(window, name, { get() { throw new DOMException('off', 'SecurityError'); } })`)
+	tab.Fail(scripts, browser.Fate{Block: true}) // ClerkJS needs storage
+	tab.Go(s.URL)
+	tab.Text("still here")
+	write(tab, "a draft for this visit")
+	tab.Press("form", "Publish")
+	tab.Text("Sign in to publish")
+}
+
+// numbered publishes posts of Ada's, one after another, that say "post" and a number.
+func (s *site) numbered(t *testing.T, from, to int) {
+	t.Helper()
+	for i := from; i <= to; i++ {
+		s.insert(t, ada, fmt.Sprint("post ", i), 0)
+	}
+}
+
+func olderPosts(t *testing.T, s *site) {
+	s.numbered(t, 1, 50)
+	tab := s.browser.NewContext(t)
+	refusals := 1
+	tab.Intercept("*/api/posts?before=*", func(*network.Request) browser.Fate {
+		if refusals--; refusals >= 0 {
+			return browser.Fate{Status: 503, Body: `{"detail":"Resting."}`}
+		}
+		return browser.Fate{}
+	})
+	tab.Go(s.URL)
+	tab.Wait(`document.querySelectorAll('article').length === 20`)
+	browser.Eval[bool](tab, `scrollTo(0, 1e6), true`)
+	tab.Text("Resting.")
+	tab.Press("main", "Older posts") // asks where scrolling did not get it
+	tab.Wait(`document.querySelectorAll('article').length >= 40`)
+	browser.Eval[bool](tab, `scrollTo(0, 1e6), true`)
+	var want []string
+	for i := 50; i > 0; i-- {
+		want = append(want, fmt.Sprint("post ", i))
+	}
+	wantShown(tab, want...)
+	tab.Wait(`![...document.querySelectorAll('main button')].some((b) => b.innerText.startsWith('Older') && b.checkVisibility())`)
+	browser.Eval[bool](tab, `document.querySelector('article').focus(), true`)
+	tab.Keys(kb.PageDown)
+	tab.Wait(`document.activeElement.innerText.includes('post 49')`)
+}
+
+func newPosts(t *testing.T, s *site) {
+	s.numbered(t, 1, 30)
+	tab := s.browser.NewContext(t)
+	tab.SpeedUpTimers(10) // it looks after 5 s, and less and less often
+	tab.Go(s.URL)
+	tab.Text("post 30")
+	tab.Wait(`performance.getEntriesByType('resource').some((e) => e.name.endsWith('/api/posts') && e.responseStatus === 304)`)
+	browser.Eval[bool](tab, `scrollTo(0, 500), true`)
+	at := browser.Eval[float64](tab, `scrollY`)
+	s.numbered(t, 31, 33)
+	tab.Wait(`[...document.querySelectorAll('button')].some((b) => b.innerText === '3 new posts')`)
+	if now := browser.Eval[float64](tab, `scrollY`); now != at || at == 0 {
+		t.Errorf("the page was scrolled to %v, and is at %v when posts came", at, now)
+	}
+	if browser.Eval[bool](tab, `document.body.innerText.includes('post 33')`) {
+		t.Error("new posts are pushed under the reader's eyes")
+	}
+	tab.Press("main", "3 new posts")
+	tab.Wait(`scrollY === 0 && document.activeElement.matches('article') && document.activeElement.innerText.includes('post 33')`)
+	tab.Wait(`new Set(` + shown + `).size === document.querySelectorAll('article').length`)
+
+	// More than a page of them: what lies between is not skipped.
+	s.numbered(t, 34, 90)
+	tab.Press("main", "20+ new posts")
+	tab.Wait(textOf(newest) + ` === 'post 90'`)
+	tab.Wait(`document.querySelectorAll('article').length === 20`)
+	browser.Eval[bool](tab, `scrollTo(0, 1e6), true`)
+	tab.Text("post 60")
+}
+
+func places(t *testing.T, s *site) {
+	for i := range 15 {
+		s.insert(t, grace, fmt.Sprint("by Grace ", i), time.Hour)
+	}
+	id := s.insert(t, ada, "by Ada, with a title", 2*time.Hour)
+	tab := s.visit(t, "/")
+	tab.Wait(`document.title === 'Warble' && document.querySelectorAll('article').length === 16`)
+	tab.Do("to Ada's post", chromedp.ScrollIntoView(chromedp.CSS("article:last-of-type")))
+	at := browser.Eval[float64](tab, `scrollY`)
+	tab.Do("to Ada", chromedp.Click(chromedp.CSS(`article:last-of-type header a`)))
+	tab.Wait(`location.pathname === '/u/` + ada + `' && document.title === 'Ada Lovelace · Warble'`)
+	tab.Wait(`document.activeElement === document.querySelector('h1') && document.querySelector('h1').innerText === 'Ada Lovelace'`)
+	tab.Text("@ada")
+	wantShown(tab, "by Ada, with a title")
+	tab.Do("to her post", chromedp.Click(chromedp.CSS(`article a[href^="/p/"]`)))
+	tab.Wait(fmt.Sprintf(`location.pathname === '/p/%d' && document.title === 'Post by Ada Lovelace: by Ada, with a title · Warble'`, id))
+	wantShown(tab, "by Ada, with a title")
+	tab.Reload() // as somebody to whom the address was sent
+	wantShown(tab, "by Ada, with a title")
+	browser.Eval[bool](tab, `history.back(), true`)
+	tab.Wait(`document.title === 'Ada Lovelace · Warble' && document.querySelectorAll('article').length === 1`)
+	tab.Do("home", chromedp.Click(chromedp.CSS(`header a[href="/"]`)))
+	tab.Wait(`document.title === 'Warble' && document.querySelectorAll('article').length === 16`)
+
+	tab.Do("down again", chromedp.ScrollIntoView(chromedp.CSS("article:last-of-type")), chromedp.Click(chromedp.CSS(`article:last-of-type header a`)))
+	tab.Wait(`location.pathname === '/u/` + ada + `' && document.querySelectorAll('article').length === 1`)
+	browser.Eval[bool](tab, `history.back(), true`)
+	tab.Wait(fmt.Sprintf(`location.pathname === '/' && document.querySelectorAll('article').length === 16 && scrollY === %v`, at))
+	tab.Wait(`document.querySelector('article:last-of-type header a') === document.activeElement`)
+	// A link with a modifier is the browser's: this one opens another tab.
+	browser.Eval[bool](tab, `document.querySelector('article header a').dispatchEvent(new MouseEvent('click', { ctrlKey: true, bubbles: true, cancelable: true })), true`)
+	if path := browser.Eval[string](tab, `location.pathname`); path != "/" {
+		t.Errorf("a click with Ctrl leads to %s in this tab", path)
+	}
+}
+
+func nowhere(t *testing.T, s *site) {
+	for path, want := range map[string]int{
+		"/": 200, "/u/" + ada: 200, "/p/999999": 200, "/u/user_nobody": 200,
+		"/p/abc": 404, "/p/0": 404, "/u/ada": 404, "/nothing": 404, "/p/": 404,
+	} {
+		response, err := http.Get(s.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("%s = %d; want %d", path, response.StatusCode, want)
+		}
+	}
+	tab := s.visit(t, "/p/999999")
+	tab.Wait(`document.querySelector('h1').innerText === 'No such post' && document.title === 'No such post · Warble'`)
+	tab.Text("It was deleted, or it never was.")
+	tab.Go(s.URL + "/u/user_nobody")
+	tab.Wait(`document.querySelector('h1').innerText === 'Nobody here' && document.title === 'Nobody here · Warble'`)
+	tab.Go(s.URL + "/nothing")
+	tab.Text("Nothing sings here")
+	tab.Do("to the feed", chromedp.Click(chromedp.CSS("main a")))
+	tab.Text("Nobody has written yet.")
+}
+
+func times(t *testing.T, s *site) {
+	for content, ago := range map[string]time.Duration{"a": 0, "b": 90 * time.Second, "c": 3 * time.Hour, "d": 50 * time.Hour} {
+		s.insert(t, ada, content, ago)
+	}
+	s.insert(t, ada, "e", time.Since(time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)))
+	if _, err := s.db.Exec("UPDATE posts SET updated_at = created_at + INTERVAL 1 MINUTE WHERE content = 'd'"); err != nil {
+		t.Fatal(err)
+	}
+	tab := s.browser.NewContext(t)
+	tab.SpeedUpTimers(10) // it looks at the clock every 20 s
+	tab.Go(s.URL)
+	wantShown(tab, "a", "b", "c", "d", "e")
+	const eyes = `[...document.querySelectorAll('article time [aria-hidden]')].map((e) => e.innerText).join()`
+	tab.Wait(eyes + ` === 'now,1 min,3 h,2 d,Feb 29, 2024'`)
+	const others = `[...document.querySelectorAll('article time')].every((e) => /^\w+day, \w+ \d+, 20\d\d at \d+:\d\d/.test(e.title) && e.children[1].textContent === e.title && e.dateTime.endsWith('Z'))`
+	if !browser.Eval[bool](tab, others) {
+		t.Error("times are not exact on hover and for screen readers")
+	}
+	if marked := browser.Eval[[]string](tab, `[...document.querySelectorAll('article')].filter((e) => /edited/.test(e.innerText)).map((e) => e.querySelector('p').innerText)`); !slices.Equal(marked, []string{"d"}) {
+		t.Errorf("marked as edited: %q; want d", marked)
+	}
+	browser.Eval[bool](tab, `{ const real = Date.now; Date.now = () => real() + 3600_000; } true`)
+	tab.Wait(eyes + ` === '1 h,1 h,4 h,2 d,Feb 29, 2024'`)
+}
+
+func pictures(t *testing.T, s *site) {
+	s.insert(t, ada, "with a picture", time.Hour)
+	s.insert(t, "user_whom_Clerk_forgot", "without a profile", time.Hour)
+	tab := s.visit(t, "/")
+	wantShown(tab, "without a profile", "with a picture")
+	tab.Wait(`document.querySelector('article:last-of-type img')?.naturalWidth > 0`)
+	const drawn = `document.querySelector('` + newest + `').innerText.startsWith('Somebody') && !document.querySelector('` + newest + ` img') &&
+		getComputedStyle(document.querySelector('` + newest + ` [aria-hidden]'), '::before').backgroundColor !== 'rgba(0, 0, 0, 0)'`
+	if !browser.Eval[bool](tab, drawn) {
+		t.Error("somebody without a profile has no name and face drawn for them")
+	}
+	tab = s.browser.NewContext(t) // which has none in its cache
+	tab.Fail("*/__clerk/img/*", browser.Fate{Block: true})
+	tab.Go(s.URL)
+	wantShown(tab, "without a profile", "with a picture")
+	tab.Wait(`!document.querySelector('article img')`) // nor a broken one
+}
+
+func links(t *testing.T, s *site) {
+	const text = "see https://a.example/x?y=1#z. (http://b.example/a_(b).) HTTPS://C.example,\n\njavascript:alert(1) ftp://d.example mailto:e@f.example www.g.example https://"
+	s.insert(t, ada, text, time.Hour)
+	s.insert(t, ada, "שלום עולם (hello) 123", 2*time.Hour)
+	tab := s.visit(t, "/")
+	wantShown(tab, text, "שלום עולם (hello) 123")
+	want := [][]string{
+		{"https://a.example/x?y=1#z", "https://a.example/x?y=1#z", "nofollow noopener ugc"},
+		{"http://b.example/a_(b)", "http://b.example/a_(b)", "nofollow noopener ugc"},
+		{"https://c.example/", "HTTPS://C.example", "nofollow noopener ugc"},
+	}
+	if got := browser.Eval[[][]string](tab, `[...document.querySelectorAll('article p a')].map((a) => [a.href, a.textContent, a.rel])`); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("links %q\nwant  %q", got, want)
+	}
+	if lines := browser.Eval[int](tab, `document.querySelector('article p').innerText.split('\n').length`); lines != 3 {
+		t.Errorf("%d lines; want 3", lines)
+	}
+	if directions := browser.Eval[string](tab, `[...document.querySelectorAll('article p[dir]')].map((p) => getComputedStyle(p).direction).join()`); directions != "ltr,rtl" {
+		t.Errorf("directions %s; want ltr,rtl", directions)
+	}
+}
+
+// hostileTexts are 40 posts that would break a page which trusts them.
+var hostileTexts = []string{
+	`<script>window.pwned = 1</script>`, `</script><script>window.pwned = 1</script>`, `<img src=x onerror="window.pwned = 1">`,
+	`<svg onload="window.pwned = 1">`, `<svg><script href="data:,window.pwned=1"></script></svg>`, `<iframe srcdoc="<script>parent.pwned = 1</script>"></iframe>`,
+	`<base href="https://evil.example/">`, `<meta http-equiv="refresh" content="0;url=https://evil.example">`, `<style>body { display: none }</style>`,
+	`<link rel="stylesheet" href="https://evil.example/x.css">`, `<form action="https://evil.example"><button>Sign in</button></form>`, `<template><b></template>`,
+	`" onmouseover="window.pwned = 1" x="`, `' autofocus onfocus='window.pwned = 1`, `--><!--<img src=x onerror=alert(1)>`, `]]><![CDATA[<b>`,
+	`javascript:window.pwned=1`, `JaVaScRiPt:window.pwned=1 java` + "\t" + `script:alert(1)`, `data:text/html,<script>window.pwned=1</script>`, `vbscript:msgbox(1) file:///etc/passwd`,
+	`https://a.example/"onclick="window.pwned=1`, `https://javascript:alert(1)@evil.example/`, `https://[ http:// https://%00 http://a..b`, `http://user:pw@h.example/<b>`,
+	`https://a.example/` + "\u202e" + `gpj.exe`, `https://pay` + "\u200b" + `pal.example https://раураl.example`,
+	"\u202eright to left override\u202c end", "\u2067isolate\u2069 \u2066left\u2069 \u200f\u200e", "\u200b\u200c\u200d\u2060\ufeff.", "a\u00ad\u034f\u180e\u3164",
+	"👩‍👩‍👧‍👦👨🏿‍🚀🏳️‍🌈🏴󠁧󠁢󠁥󠁮󠁧󠁿" + strings.Repeat("🐦", 170), "👩" + strings.Repeat("\u200d👩", 99), "z" + strings.Repeat("\u0301\u0489", 90), strings.Repeat("W", 200), strings.Repeat("﷽", 60),
+	`{{7*7}} ${7*7} <%= 7*7 %> #{7*7} {{constructor.constructor('window.pwned=1')()}}`, `&lt;b&gt; &amp;amp; &#60;script&#62; &#x202e;`, `\u003cscript\u003e \x3cb\x3e %3Cscript%3E \" \\ \n`,
+	`'; DROP TABLE posts; -- ` + "`x`" + ` /*`, "__proto__ constructor\n\n\n\nline\u2028separator\u2029end",
+}
+
+func hostile(t *testing.T, s *site) {
+	if len(hostileTexts) != 40 {
+		t.Fatalf("%d texts; want 40", len(hostileTexts))
+	}
+	for i, text := range hostileTexts {
+		s.insert(t, ada, text, time.Duration(i+1)*time.Minute)
+	}
+	tab := s.visit(t, "/")
+	tab.Size(320, 700)
+	tab.Wait(`window.Clerk?.loaded`)
+	for range 2 { // so far down that the rest comes
+		browser.Eval[bool](tab, `scrollTo(0, 1e6), true`)
+	}
+	wantShown(tab, hostileTexts...)
+	if wide := browser.Eval[int](tab, `document.documentElement.scrollWidth`); wide > 320 {
+		t.Errorf("the page is %d px wide on a screen of 320", wide)
+	}
+	const foreign = `[...document.querySelectorAll('article p[dir] *')].filter((e) => !e.matches('a[rel="nofollow noopener ugc"]') || !/^https?:\/\//.test(e.href) || /[\u200b-\u200f\u202a-\u202e\u2066-\u2069]/.test(e.textContent)).map((e) => e.outerHTML)`
+	if found := browser.Eval[[]string](tab, foreign); len(found) > 0 {
+		t.Errorf("posts brought elements of their own: %q", found)
+	}
+
+	// Who writes can be as hostile as what, also where one is addressed.
+	browser.Eval[bool](tab, `(async () => {
+		const up = await Clerk.client.signUp.create({ username: 'mallory', password: '`+localclerk.Password+`',
+			firstName: '<img src=x onerror="window.pwned = 1">`+"\u202e"+`', lastName: '</title><script>window.pwned = 1</script>' });
+		await Clerk.setActive({ session: up.createdSessionId });
+		return true;
+	})()`)
+	isSignedIn(tab)
+	publish(tab, hostileTexts[0])
+	tab.Press(newest, "Edit")
+	tab.Keys(kb.Escape)
+	tab.Press(newest, "Delete")
+	tab.Wait(`document.querySelector('dialog[open] blockquote').textContent === ` + browser.Quote(hostileTexts[0]))
+	tab.Press("dialog[open]", "Keep it")
+	tab.Do("the post alone", chromedp.Click(chromedp.CSS(newest+` a[href^="/p/"]`)))
+	tab.Wait(`document.title.includes('</title><script>') && document.querySelector('h1').textContent.includes('<img src=x')`)
+	if browser.Eval[bool](tab, `'pwned' in window || Boolean(document.querySelector('base, iframe, main form[action], body style'))`) {
+		t.Error("a hostile text ran, or became a part of the page")
+	}
+}

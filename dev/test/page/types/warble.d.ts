@@ -1,0 +1,163 @@
+// Shapes that public/js shares, for `tsc --checkJs` only. Nothing here is served,
+// so that the page does not carry its types to its readers.
+
+/** A profile as the API gives it (contract.md, "Post"). */
+interface Author {
+  id: string;
+  name?: string | null;
+  username?: string | null;
+  imageUrl?: string | null;
+}
+
+/** A post as the API gives it; one that is on its way has a negative id. */
+interface Post {
+  id: number;
+  userId: string;
+  content: string;
+  createdAt: string;
+  updatedAt: string;
+  author?: Author;
+}
+
+/** What is shown: the feed, one person's posts, or one post; id is '' for the feed. */
+interface Place {
+  kind: "all" | "user" | "post";
+  id: string;
+}
+
+/** An address's pattern, whose group is the id, and what it shows. */
+type Route = [RegExp, Place["kind"]];
+
+/** One's own change that the server has accepted at that time (ms); post is null when it was deleted. */
+interface OwnChange {
+  id: number;
+  post: Post | null;
+  created: boolean;
+  at: number;
+}
+
+type NewsType = "sending" | "unsent" | "post" | "gone";
+
+/**
+ * News of one's own posts, told to every list that is shown or kept:
+ * `sending` {post}, `unsent` {id}, `post` {post, replaces?, says?}, `gone` {id, aloud}.
+ */
+interface News {
+  post: Post;
+  id: number;
+  /** The id that the post had while it was on its way. */
+  replaces: number;
+  /** Shown in the post. */
+  says: string;
+  /** For screen readers. */
+  aloud: string;
+}
+
+/** What keeps something in the browser: all tabs, or this one. */
+type Where = "localStorage" | "sessionStorage";
+
+/** How the API is asked: key is the Idempotency-Key, content makes the body. */
+interface How {
+  method?: string;
+  token?: string;
+  key?: string;
+  etag?: string;
+  content?: string;
+}
+
+/** A refusal by the API, or no answer. */
+type Problem = import("../../../../public/js/api.js").Problem;
+
+interface Answer {
+  status: number;
+  etag: string;
+  body: any;
+}
+
+/** The composer's draft: text is what the field holds; sent is what went out last, under key by that user. */
+interface Draft {
+  text: string;
+  sent?: string;
+  key?: string;
+  by?: string;
+}
+
+/** The elements that scripts take hold of, by their data- attribute. */
+interface Parts {
+  "again": HTMLElement;
+  "ask": HTMLDialogElement;
+  "ask-text": HTMLElement;
+  "cancel": HTMLElement;
+  "composer": HTMLFormElement;
+  "count": HTMLElement;
+  "draft": HTMLTextAreaElement;
+  "edit": HTMLElement;
+  "edited": HTMLElement;
+  "face": HTMLAnchorElement;
+  "fresh": HTMLElement;
+  "handle": HTMLElement;
+  "link": HTMLAnchorElement;
+  "me": HTMLElement;
+  "meter": HTMLElement;
+  "name": HTMLElement;
+  "older": HTMLElement;
+  "own": HTMLElement;
+  "place": HTMLElement;
+  "posts": HTMLElement;
+  "says": HTMLElement;
+  "send": HTMLButtonElement;
+  "sign-in": HTMLButtonElement;
+  "sign-up": HTMLButtonElement;
+  "text": HTMLElement;
+  "tick": HTMLElement;
+  "time": HTMLTimeElement;
+  "title": HTMLElement;
+  "toast": HTMLElement;
+  "toast-close": HTMLElement;
+  "toast-says": HTMLElement;
+  "who": HTMLAnchorElement;
+}
+
+/** The element of a name in an element that has one. */
+type PartOf = <K extends keyof Parts>(root: ParentNode, name: K) => Parts[K];
+
+/** The templates of index.html, by id. */
+interface Templates {
+  edit: HTMLFormElement;
+  place: HTMLElement;
+  post: HTMLElement;
+  skeleton: HTMLElement;
+}
+
+/** A new copy of what a template holds. */
+type CopyOf = <K extends keyof Templates>(id: K) => Templates[K];
+
+type ClerkState = "starting" | "slow" | "down" | "ready";
+
+/** What of ClerkJS 6 the page uses. */
+interface ClerkUser {
+  id: string;
+  fullName?: string | null;
+  username?: string | null;
+  imageUrl?: string | null;
+}
+
+type Modal = "openSignIn" | "openSignUp";
+
+interface ClerkJS {
+  load(options: object): Promise<void>;
+  status: string;
+  on(event: "status", listener: () => void): void;
+  user?: ClerkUser | null;
+  session?: { getToken(options?: { skipCache?: boolean }): Promise<string | null> } | null;
+  addListener(listener: (resources: { user?: ClerkUser | null }) => void): () => void;
+  openSignIn(options?: object): void;
+  openSignUp(options?: object): void;
+  mountUserButton(element: HTMLElement, options?: object): void;
+  unmountUserButton(element: HTMLElement): void;
+}
+
+interface Window {
+  Clerk?: ClerkJS;
+  __internal_ClerkUICtor?: unknown;
+}

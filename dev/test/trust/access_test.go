@@ -1,0 +1,179 @@
+package trust
+
+import (
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	localclerk "warble/dev/local/clerk"
+)
+
+// Every caller tries every route on a post of Ada's and on one that is not
+// there. What they get, and what then is in the table, is all written here.
+func TestNobodyDoesWhatIsNotTheirs(t *testing.T) {
+	t.Parallel()
+	s := deploy(t, 1, nil)
+
+	type caller struct{ authorization, cookie string }
+	callers := map[string]caller{
+		"anonymous":        {},
+		"only a cookie":    {cookie: "__session=" + s.token(ada)},
+		"author":           {authorization: s.as(ada)},
+		"author, bearer":   {authorization: "bearer " + s.token(ada)},
+		"other":            {authorization: s.as(grace)},
+		"other, as author": {authorization: s.as(grace), cookie: "__session=" + s.token(ada)},
+	}
+	for name, authorization := range s.badAuthorizations(t) {
+		callers["bad: "+name] = caller{authorization: authorization}
+	}
+	const theirs, none = "Ada's", "nobody's"
+	cells := 0
+	for name, caller := range callers {
+		for _, route := range []string{"GET list", "HEAD list", "GET list of Ada's", "GET one", "HEAD one", "POST", "PATCH", "DELETE"} {
+			for _, owner := range []string{theirs, none} {
+				cells++
+				if _, err := s.db.Exec("DELETE FROM posts"); err != nil {
+					t.Fatal(err)
+				}
+				result, err := s.db.Exec("INSERT INTO posts (user_id, content, created_at, updated_at) VALUES (?, 'hers', '2026-01-01', '2026-01-01')", ada)
+				if err != nil {
+					t.Fatal(err)
+				}
+				id, _ := result.LastInsertId() // MariaDB has it
+				if owner == none {
+					id += 1000
+				}
+
+				kind, _, _ := strings.Cut(name, ":")
+				want, after := permitted(kind, route, owner == theirs)
+				method, what, _ := strings.Cut(route, " ")
+				path, body := at(id), ""
+				switch {
+				case what == "list" || method == "POST":
+					path = "/api/posts"
+				case what == "list of Ada's":
+					path = "/api/posts?userId=" + ada
+				}
+				if method == "POST" || method == "PATCH" {
+					body = content(private)
+				}
+				var headers []string
+				if caller.cookie != "" {
+					headers = []string{"Cookie", caller.cookie}
+				}
+				got, err := s.send(caller.authorization, method, path, body, headers...)
+				if rows := s.rows(t); err != nil || got.status != want || !slices.Equal(rows, after) {
+					t.Errorf("%s: %s, %s post = %d %s, %v, then the table has %q; want %d and %q", name, route, owner, got.status, got.text, err, rows, want, after)
+				}
+				if want == 401 && got.header.Get("WWW-Authenticate") != "Bearer" {
+					t.Errorf("%s: %s: a 401 without WWW-Authenticate", name, route)
+				}
+			}
+		}
+	}
+	fmt.Printf("trust: %d cells of caller × route × owner tried\n", cells)
+}
+
+// permitted is the contract: the status, and the rows afterwards.
+func permitted(caller, route string, exists bool) (status int, rows []string) {
+	rows = []string{ada + ": hers"}
+	user := map[string]string{"author": ada, "author, bearer": ada, "other": grace, "other, as author": grace}[caller]
+	isAuthor := user == ada && exists
+	switch {
+	case caller == "bad":
+		return 401, rows // reading with a bad session is refused too
+	case strings.Contains(route, "list"):
+		return 200, rows
+	case strings.HasSuffix(route, "one") && exists:
+		return 200, rows
+	case strings.HasSuffix(route, "one"):
+		return 404, rows
+	case user == "":
+		return 401, rows
+	case route == "POST":
+		return 201, append(rows, user+": "+private)
+	case route == "PATCH" && isAuthor:
+		return 200, []string{ada + ": " + private}
+	case route == "DELETE" && isAuthor:
+		return 204, nil
+	}
+	return 404, rows // somebody else's looks as if it were not there
+}
+
+// rows is what the table has.
+func (s *site) rows(t *testing.T) (all []string) {
+	rows, err := s.db.Query("SELECT CONCAT(user_id, ': ', content) FROM posts ORDER BY id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var row string
+		if err := rows.Scan(&row); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, row)
+	}
+	return all
+}
+
+// badAuthorizations are sessions that are none, each good but for one thing.
+func (s *site) badAuthorizations(t *testing.T) map[string]string {
+	t.Helper()
+	stranger, err := localclerk.New(localclerk.Config{Origin: "https://warble.example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	claims := func(change string, value any) string {
+		all := map[string]any{
+			"azp": "https://warble.example", "iss": "https://" + localclerk.DefaultHost, "sid": "sess_1", "sub": ada, "sts": "active", "v": 2,
+			"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+		}
+		all[change] = value
+		maps.DeleteFunc(all, func(_ string, value any) bool { return value == nil })
+		return "Bearer " + s.clerk.SignClaims(all)
+	}
+	if got, err := s.send(claims("v", 2), "GET", "/api/posts", ""); err != nil || got.status != 200 {
+		t.Fatalf("the token that the bad ones are made of = %d %s, %v", got.status, got.text, err)
+	}
+	encode := base64.RawURLEncoding.EncodeToString
+	header, payload, signature := cut(s.token(ada))
+	return map[string]string{
+		"empty":                    "Bearer ",
+		"null":                     "Bearer null",
+		"no token":                 "Bearer a.b.c",
+		"another scheme":           "Basic " + s.token(ada),
+		"no scheme":                s.token(ada),
+		"two tokens":               s.as(ada) + ", " + s.as(ada),
+		"expired":                  claims("exp", now.Add(-10*time.Second).Unix()),
+		"never expires":            claims("exp", nil),
+		"not valid yet":            claims("nbf", now.Add(time.Minute).Unix()),
+		"issued in the future":     claims("iat", now.Add(time.Minute).Unix()),
+		"another instance's":       "Bearer " + stranger.Token(ada),
+		"another issuer":           claims("iss", "https://clerk.evil.example"),
+		"no issuer":                claims("iss", nil),
+		"another site's":           claims("azp", "https://evil.example"),
+		"a site of a like name":    claims("azp", "https://warble.example.evil.example"),
+		"no session":               claims("sid", nil),
+		"no user":                  claims("sub", nil),
+		"a machine":                claims("sub", "mch_1"),
+		"a user of two lines":      claims("sub", ada+"\n"),
+		"pending":                  claims("sts", "pending"),
+		"signed by nobody":         "Bearer " + encode([]byte(`{"alg":"none","typ":"JWT"}`)) + "." + payload + ".",
+		"signed with nothing":      "Bearer " + encode([]byte(`{"alg":"none","typ":"JWT"}`)) + "." + payload + "." + signature,
+		"signed with the key text": "Bearer " + encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + payload + "." + signature,
+		"another's signature":      "Bearer " + header + "." + encode([]byte(`{"sub":"`+grace+`"}`)) + "." + signature,
+		"cut short":                s.as(ada)[:200],
+		"64 KB":                    "Bearer " + strings.Repeat("a", 64<<10) + ".b.c",
+	}
+}
+
+func cut(token string) (header, payload, signature string) {
+	parts := strings.Split(token, ".")
+	return parts[0], parts[1], parts[2]
+}

@@ -1,0 +1,339 @@
+package trust
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/vercel/go-bridge/go/bridge"
+
+	"warble/api/posts"
+	localclerk "warble/dev/local/clerk"
+	localvercel "warble/dev/local/vercel"
+	"warble/dev/testkit"
+	"warble/dev/testkit/mariadb"
+	"warble/dev/testkit/openapi"
+)
+
+// handlers are the functions, with the operations of openapi.json that Vercel's
+// routes lead to each.
+var handlers = []struct {
+	operations string
+	function   localvercel.Function
+}{
+	{"listPosts listPostsHead", localvercel.InProcess(posts.List)},
+	{"createPost", localvercel.InProcess(posts.Create)},
+	{"getPost getPostHead", localvercel.InProcess(posts.Get)},
+	{"updatePost", localvercel.InProcess(posts.Update)},
+	{"deletePost", localvercel.InProcess(posts.Delete)},
+}
+
+// FuzzRequest sends any request to any function, through Vercel's bridge, as
+// Vercel's proxy does. In the request {token} is a good token of Ada's, {id} a
+// post of hers and {other} one of Grace's; the table is the same before each.
+//
+//	go test -run '^$' -fuzz FuzzRequest -fuzztime 10m ./trust
+func FuzzRequest(f *testing.F) {
+	fuzzing := flag.Lookup("test.fuzz").Value.String() != ""
+	for i, seed := range hostile() {
+		if fuzzing && i%20 != 0 {
+			continue // a plain run of the tests tries them all
+		}
+		f.Add(seed.function, seed.method, seed.target, seed.authorization, seed.key, seed.contentType, seed.header, seed.value, []byte(seed.body))
+	}
+	var target *fuzzed
+	if fuzzing && flag.Lookup("test.fuzzworker").Value.String() != "true" {
+		// This process directs the run and sends nothing. Its workers, which it may
+		// kill, leave their databases where it removes them.
+		f.Setenv("TMPDIR", f.TempDir())
+	} else {
+		target = openFuzzed(f)
+	}
+	f.Fuzz(func(t *testing.T, function byte, method, path, authorization, key, contentType, header, value string, body []byte) {
+		target.try(t, attempt{function, method, path, authorization, key, contentType, header, value, string(body)})
+	})
+}
+
+// attempt is one request. A header that is "" is not sent.
+type attempt struct {
+	function                                                             byte
+	method, target, authorization, key, contentType, header, value, body string
+}
+
+// fuzzed is the five functions in this process, on a MariaDB. That is a process
+// of its own: the embedded database would be instrumented for fuzzing too, and
+// then takes most of the time.
+type fuzzed struct {
+	db    *sqlx.DB // past the functions
+	clerk *localclerk.Clerk
+	log   *os.File // what they log, in place of standard error
+	dirty bool     // the table has changed
+	names *strings.Replacer
+	tries int
+
+	token  string // Ada's
+	signed time.Time
+}
+
+func openFuzzed(f *testing.F) *fuzzed {
+	f.Helper()
+	// A process's functions keep the database that is set when it starts.
+	if os.Getenv("DATABASE_URL") != "" {
+		f.Fatal("DATABASE_URL is set: unset it, or its posts would be deleted")
+	}
+	server := mariadb.Start(f)
+	clerk, err := localclerk.New(localclerk.Config{Origin: "https://warble.example"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	api := httptest.NewServer(clerk)
+	f.Cleanup(api.Close)
+	env := clerk.Env()
+	env["CLERK_API_URL"], env["DATABASE_URL"], env["POST_INTERVAL"] = api.URL, server.URL(), "0"
+	for name, value := range env {
+		f.Setenv(name, value)
+	}
+	z := &fuzzed{clerk: clerk, dirty: true, db: testkit.Database(f, server.URL())}
+
+	// The functions took standard error for their log when the process started.
+	stderr, err := syscall.Dup(2)
+	if err == nil {
+		z.log, err = os.CreateTemp("", "fuzz-")
+	}
+	if err == nil {
+		os.Remove(z.log.Name())
+		err = syscall.Dup3(int(z.log.Fd()), 2, 0)
+	}
+	if err != nil {
+		f.Fatalf("redirect standard error: %v", err)
+	}
+	f.Cleanup(func() {
+		syscall.Dup3(stderr, 2, 0)
+		fmt.Printf("trust: %d whole requests through the bridge\n", z.tries)
+	})
+	return z
+}
+
+// reset makes the table what every request finds.
+func (z *fuzzed) reset(t *testing.T) {
+	t.Helper()
+	if time.Since(z.signed) > 30*time.Second { // it lasts a minute, and signing is slow
+		z.token, z.signed, z.dirty = z.clerk.Token(ada), time.Now(), true
+	}
+	if !z.dirty {
+		return
+	}
+	if _, err := z.db.Exec("DELETE FROM posts"); err != nil {
+		t.Fatal(err)
+	}
+	const row = "(?, ?, '2026-01-01', '2026-01-01', ?)"
+	result, err := z.db.Exec("INSERT INTO posts (user_id, content, created_at, updated_at, idempotency_key) VALUES "+row+", "+row,
+		ada, private, private, grace, private, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, _ := result.LastInsertId() // MariaDB has it: the first one's
+	z.names = strings.NewReplacer("{token}", z.token, "{id}", strconv.FormatInt(id, 10), "{other}", strconv.FormatInt(id+1, 10))
+	z.dirty = false
+}
+
+func (z *fuzzed) try(t *testing.T, a attempt) {
+	z.reset(t)
+	z.tries++
+	target := z.names.Replace(a.target)
+	// What is no request at all, Vercel's proxy does not pass on.
+	request, err := http.NewRequest(a.method, "http://warble.example"+target, strings.NewReader(a.body))
+	if _, bad := http.NewRequest(a.method, target, nil); err != nil || bad != nil || !strings.HasPrefix(target, "/") {
+		t.Skip()
+	}
+	sent := &bridge.Request{
+		Host: "warble.example", Path: target, Method: a.method,
+		Encoding: "base64", Body: base64.StdEncoding.EncodeToString([]byte(a.body)),
+		Headers: map[string]bridge.ReqHeaderValues{},
+	}
+	for name, value := range map[string]string{
+		"authorization": z.names.Replace(a.authorization), "idempotency-key": a.key, "content-type": a.contentType, strings.ToLower(a.header): a.value,
+	} {
+		if name != "" && value != "" {
+			sent.Headers[name] = strings.Split(value, "\n") // a flood of one header, too
+		}
+	}
+	const requestID = "fra1::fuzz"
+	sent.Headers["x-vercel-id"] = bridge.ReqHeaderValues{requestID}
+
+	which := handlers[int(a.function)%len(handlers)]
+	response, err := which.function(t.Context(), sent)
+	log := z.readLog(t)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, log)
+	}
+	body, err := base64.StdEncoding.DecodeString(response.Body)
+	if err != nil {
+		t.Fatalf("body: %v", err)
+	}
+	header := http.Header(response.Headers)
+	status := response.StatusCode
+	fail := func(format string, args ...any) {
+		t.Helper()
+		t.Errorf("%s = %d %v %q: %s\nlog: %s", which.operations, status, header, body, fmt.Sprintf(format, args...), log)
+	}
+	if status < 300 && a.method != "GET" && a.method != "HEAD" {
+		z.dirty = true
+	}
+
+	switch {
+	case status >= 500: // there is nothing that is not there
+		fail("the request broke something")
+	case a.method == "HEAD" || status == 204 || status == 304:
+		if len(body) > 0 {
+			fail("a body where there may be none")
+		}
+	case status >= 400:
+		var problem struct {
+			Type, Title, Detail, RequestID string
+			Status                         int
+		}
+		if json.Unmarshal(body, &problem) != nil || header.Get("Content-Type") != "application/problem+json" || problem.Status != status ||
+			problem.Title != http.StatusText(status) || problem.Detail == "" || problem.RequestID != requestID {
+			fail("no problem that says what to do")
+		}
+	case status != 200 && status != 201 || header.Get("Content-Type") != "application/json" || !json.Valid(body):
+		fail("neither a problem nor a post nor a list")
+	}
+	if cache := header.Get("Cache-Control"); status >= 400 && cache != "no-store" || status < 400 && len(sent.Headers["authorization"]) > 0 && cache != "private, no-store" {
+		fail("Cache-Control %q", cache)
+	}
+	operation, err := openapi.Check(request, status, header, body)
+	if err != nil && strings.Contains(which.operations, operation) {
+		fail("%v", err)
+	}
+	z.checkLog(t, status, log)
+}
+
+// readLog returns what was logged since it was last called.
+func (z *fuzzed) readLog(t *testing.T) string {
+	t.Helper()
+	size, err := z.log.Seek(0, io.SeekEnd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := make([]byte, size)
+	if _, err := z.log.ReadAt(log, 0); err != nil && size > 0 {
+		t.Fatal(err)
+	}
+	if err = z.log.Truncate(0); err == nil {
+		_, err = z.log.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(log)
+}
+
+// checkLog checks that a request that failed is one line, and no other is any.
+func (z *fuzzed) checkLog(t *testing.T, status int, log string) {
+	t.Helper()
+	if status < 400 {
+		if log != "" {
+			t.Errorf("a request that was answered %d logs %s", status, log)
+		}
+		return
+	}
+	var line map[string]any
+	err := json.Unmarshal([]byte(log), &line)
+	cause, _ := line["cause"].(string)
+	if err != nil || strings.Count(log, "\n") != 1 || line["msg"] != "request failed" || line["status"] != float64(status) || cause == "" {
+		t.Errorf("a request that was answered %d logs %q (%v); want one line", status, log, err)
+	}
+	searchLog(t, cause) // method and path are the caller's own, whatever they write there
+}
+
+// A hostile request is one field of a good one made bad.
+func hostile() []attempt {
+	good := []attempt{
+		{function: 0, method: "GET", target: "/api/posts?limit=2"},
+		{function: 0, method: "HEAD", target: "/api/posts", authorization: "Bearer {token}"},
+		{function: 0, method: "GET", target: "/api/posts?userId=" + ada + "&before=1767225600001-9"},
+		{function: 1, method: "POST", target: "/api/posts", authorization: "Bearer {token}", key: "another", contentType: "application/json", body: content("x")},
+		{function: 1, method: "POST", target: "/api/posts", authorization: "Bearer {token}", key: private, contentType: "application/json; charset=utf-8", body: content(private)},
+		{function: 2, method: "GET", target: "/api/posts/{id}"},
+		{function: 2, method: "HEAD", target: "/api/posts/{other}"},
+		{function: 3, method: "PATCH", target: "/api/posts/{id}", authorization: "Bearer {token}", contentType: "application/json", body: content("x")},
+		{function: 3, method: "PATCH", target: "/api/posts/{other}", authorization: "Bearer {token}", contentType: "application/json", body: content("x")},
+		{function: 4, method: "DELETE", target: "/api/posts/{id}", authorization: "bearer {token}"},
+		{function: 4, method: "DELETE", target: "/api/posts/{other}", authorization: "Bearer {token}"},
+	}
+	encode := base64.RawURLEncoding.EncodeToString
+	long := strings.Repeat("9", 20_000)
+	authorizations := []string{
+		"Bearer", "Bearer ", "Bearer null", "Bearer a.b.c", "Basic YTpi", "{token}", "Bearer {token} ", "Bearer {token}.x", "Bearer {token}\nBearer {token}", "Bearer " + long,
+		"Bearer ..", "Bearer {\"payload\":\"e30\",\"signatures\":[]}", "Bearer " + encode([]byte(`{"alg":"none"}`)) + "." + encode([]byte(`{"sub":"`+ada+`"}`)) + ".x",
+		"Bearer " + encode([]byte(`{"alg":"RS256","crit":["b64"],"b64":false}`)) + ".x.x", "Bearer " + encode([]byte(`{"alg":"RS256","kid":7}`)) + ".e30.x",
+		"Bearer " + encode([]byte(`{"alg":"HS256"}`)) + ".e30.x", "Bearer " + encode([]byte("\xff")) + ".e30.x", "Bearer \x00.\x00.\x00",
+	}
+	targets := []string{
+		"/api/posts/0", "/api/posts/-1", "/api/posts/007", "/api/posts/+1", "/api/posts/1e3", "/api/posts/0x1", "/api/posts/9223372036854775807", "/api/posts/9223372036854775808",
+		"/api/posts/" + long, "/api/posts/1%20", "/api/posts/%31", "/api/posts/1%00", "/api/posts/{id}/", "/api/posts/{id}/../{other}", "/api/posts/{id}%27%20OR%201=1", "/api/posts/١", "/", "//", "/api/posts/list",
+		"/api/posts?limit=0", "/api/posts?limit=101", "/api/posts?limit=-1", "/api/posts?limit=1e1", "/api/posts?limit=" + long, "/api/posts?limit=1&limit=2", "/api/posts?limit=%zz", "/api/posts?limit=1;before=2",
+		"/api/posts?before=", "/api/posts?before=0-0", "/api/posts?before=1-1-1", "/api/posts?before=253402300799999-9223372036854775807", "/api/posts?before=253402300800000-1", "/api/posts?before=9223372036854775807-9223372036854775807",
+		"/api/posts?before=-1-1", "/api/posts?before=" + url.QueryEscape("' OR 1=1 -- "), "/api/posts?before=%00", "/api/posts?userId=", "/api/posts?userId=user_", "/api/posts?userId=user_%00", "/api/posts?userId=user_%F0%9F%90%A6",
+		"/api/posts?userId=" + url.QueryEscape("user_' OR '1'='1"), "/api/posts?userId=user_%5C", "/api/posts?userId=user_" + long, "/api/posts?userId=user_A%20", "/api/posts?" + strings.Repeat("a&", 10_000), "/api/posts?__proto__=1&%FF=%FF",
+	}
+	keys := []string{"k", `"k"`, `"`, `""`, `"k`, " k", "k ", "é", "\x00", "\x7f", strings.Repeat("k", 128), strings.Repeat("k", 129), "a\nb", `'; DROP TABLE posts; --`, `\`, private}
+	bodies := []string{
+		"", "null", "{}", "[]", `"x"`, `{"content":null}`, `{"content":7}`, `{"content":["x"]}`, `{"content":{"a":1}}`, `{"content":"x","content":"y"}`, `{"CONTENT":"x"}`, `{"content":"x"}{}`, `{"content":"x"`,
+		`{"content":"x","id":1}`, `{"content":"x","userId":"` + grace + `"}`, `{"content":"\ud800"}`, `{"content":"\udc00\ud800"}`, `{"content":"\ud83d\udc26"}`, "{\"content\":\"\xff\"}", "{\"content\":\"\xed\xa0\x80\"}", `{"content":"\u0000"}`,
+		"\ufeff" + content("x"), "{\"content\":\"a\nb\"}", content("\u2028"), content("\u200b"), content("\u202e\u0301"), content(strings.Repeat("🐦", 200)), content(strings.Repeat("🐦", 201)), content(strings.Repeat("e\u0301", 100)),
+		content("'; DROP TABLE posts; --"), content(`\' OR 1=1 -- \`), content("? :x %s %00 \\"), content("\x1b[31m"), content(" \u00a0\u3000"), strings.Repeat("[", 16_000), `{"content":` + strings.Repeat("[", 16_000), `{"a":` + strings.Repeat(`{"a":`, 3_000), content(strings.Repeat(" ", 17_000)), strings.Repeat(" ", 16<<10) + content("x"),
+	}
+	contentTypes := []string{"", "text/plain", "application/json; charset=latin1", "application/json; charset=\"utf-8\"", "application/json;", "application/json, text/plain", "APPLICATION/JSON", "application/json\nmultipart/form-data", "application/x-www-form-urlencoded", "multipart/form-data; boundary=", long}
+	headers := [][2]string{
+		{"If-None-Match", "*"}, {"If-None-Match", `W/"x", "y"`}, {"If-None-Match", strings.Repeat(`"x",`, 5_000)}, {"Content-Encoding", "gzip"}, {"Content-Length", "-1"}, {"Content-Length", "99999999999999999999"}, {"Transfer-Encoding", "chunked"},
+		{"X-HTTP-Method-Override", "DELETE"}, {"X-Forwarded-Host", "evil.example"}, {"Host", "evil.example"}, {"Host", ""}, {"X-Real-Ip", "\x00"}, {"Origin", "https://evil.example"}, {"Cookie", "__session={token}"}, {"Expect", "100-continue"},
+		{"Accept", "text/html"}, {"Range", "bytes=0-1"}, {"X", strings.Repeat("x\n", 5_000)}, {"\x00", "x"}, {strings.Repeat("x", 10_000), "x"}, {"Authorization", "Bearer a.b.c"},
+	}
+	all := append([]attempt{}, good...)
+	for i, a := range good {
+		vary := func(change func(*attempt)) { bad := a; change(&bad); all = append(all, bad) }
+		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "get", "BREW"} {
+			vary(func(a *attempt) { a.method = method })
+		}
+		for j := range handlers { // what Vercel's routes would never do
+			vary(func(a *attempt) { a.function = byte(j) })
+		}
+		for _, value := range authorizations {
+			vary(func(a *attempt) { a.authorization = value })
+		}
+		for _, header := range headers {
+			vary(func(a *attempt) { a.header, a.value = header[0], header[1] })
+		}
+		if i < 3 || a.function == 2 {
+			for _, target := range targets {
+				vary(func(a *attempt) { a.target = target })
+			}
+			continue
+		}
+		for _, key := range keys {
+			vary(func(a *attempt) { a.key = key })
+		}
+		for _, body := range bodies {
+			vary(func(a *attempt) { a.body = body })
+		}
+		for _, contentType := range contentTypes {
+			vary(func(a *attempt) { a.contentType = contentType })
+		}
+	}
+	return all
+}

@@ -1,0 +1,180 @@
+// Package artifact is Warble as Vercel deploys it: built by Vercel's own CLI,
+// and for tests served here, behind the routes of that build, by the binaries
+// that it made of the functions.
+package artifact
+
+import (
+	"encoding/base64"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	localclerk "warble/dev/local/clerk"
+	localvercel "warble/dev/local/vercel"
+	"warble/dev/testkit"
+	"warble/dev/testkit/lambda"
+)
+
+// sources are what Vercel builds from.
+var sources = []string{"api", "lib", "public", "go.mod", "go.sum", "schema.sql", "vercel.json"}
+
+// PublishableKey is the one that the page is built with.
+var PublishableKey = "pk_test_" + base64.StdEncoding.EncodeToString([]byte(localclerk.DefaultHost+"$"))
+
+// Output is what `vercel build` made of a copy of the tree.
+type Output struct {
+	Tree      string            // the copy's folder
+	Config    string            // config.json, which has the routes
+	Static    string            // the folder of the static files
+	Functions map[string]string // the functions' binaries by path, such as /api/posts/list
+}
+
+// Build builds the tree as it is, once in a test process: about 15 s. The
+// process's TestMain must Remove what it made.
+func Build(tb testing.TB) *Output {
+	tb.Helper()
+	output, err := Make()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return output
+}
+
+// Make is Build for callers outside of a test. They too must Remove it.
+func Make() (*Output, error) { return build() }
+
+var temporary string // the folder that Remove removes
+
+// Remove removes what Build made, if it did.
+func Remove() error {
+	if temporary == "" {
+		return nil
+	}
+	return os.RemoveAll(temporary)
+}
+
+var build = sync.OnceValues(func() (*Output, error) {
+	vercel := filepath.Join(testkit.Root(), "dev/npm/node_modules/.bin/vercel")
+	if _, err := os.Stat(vercel); err != nil {
+		return nil, fmt.Errorf("vercel's command line is missing: `make test` installs it: %w", err)
+	}
+	var err error
+	if temporary, err = os.MkdirTemp("", "warble-artifact-"); err != nil {
+		return nil, err
+	}
+	tree := filepath.Join(temporary, "tree")
+	if err := copySources(tree); err != nil {
+		return nil, fmt.Errorf("copy the tree: %w", err)
+	}
+
+	command := exec.Command(vercel, "build", "--yes", "--standalone", "--global-config", filepath.Join(temporary, "config"))
+	command.Dir = tree
+	// Go finds its caches and proxy in the environment; a developer's own
+	// project must not get into what is built.
+	command.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		return strings.HasPrefix(variable, "CLERK_") || strings.HasPrefix(variable, "NEXT_PUBLIC_") || strings.HasPrefix(variable, "VERCEL_")
+	})
+	command.Env = append(command.Env, "CLERK_PUBLISHABLE_KEY="+PublishableKey, "DATABASE_URL=mysql://not-used-by-the-build", "VERCEL_TELEMETRY_DISABLED=1", "NO_UPDATE_NOTIFIER=1")
+	if said, err := command.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("vercel build: %w\n%s", err, said)
+	}
+
+	dir := filepath.Join(tree, ".vercel/output")
+	output := &Output{tree, filepath.Join(dir, "config.json"), filepath.Join(dir, "static"), map[string]string{}}
+	functions := filepath.Join(dir, "functions")
+	err = filepath.WalkDir(functions, func(file string, entry fs.DirEntry, err error) error {
+		if path, ok := strings.CutSuffix(file, ".func"); err == nil && ok && entry.IsDir() {
+			output.Functions[strings.TrimPrefix(path, functions)] = filepath.Join(file, "bootstrap")
+			return filepath.SkipDir
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find the built functions: %w", err)
+	}
+	return output, nil
+})
+
+// copySources copies the tree as Vercel gets it, and the project's settings as
+// `vercel link` writes them: without those the CLI asks for an account.
+func copySources(tree string) error {
+	for _, name := range sources {
+		from, to := filepath.Join(testkit.Root(), name), filepath.Join(tree, name)
+		info, err := os.Stat(from)
+		switch {
+		case err != nil:
+		case info.IsDir():
+			err = os.CopyFS(to, os.DirFS(from))
+		default:
+			var content []byte
+			if content, err = os.ReadFile(from); err == nil {
+				err = os.WriteFile(to, content, 0o644)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	// A build in the original may have left one.
+	if err := os.RemoveAll(filepath.Join(tree, "public/config.js")); err != nil {
+		return err
+	}
+	if err := os.Mkdir(filepath.Join(tree, ".vercel"), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(tree, ".vercel/project.json"),
+		[]byte(`{"projectId":"prj_x","orgId":"team_x","settings":{"framework":null}}`), 0o644)
+}
+
+// Deployment is the artifact, serving.
+type Deployment struct {
+	URL       string                      // its origin, http://127.0.0.1:port
+	Functions map[string]*lambda.Function // by path
+}
+
+// Start serves the artifact until the test ends. Its functions see env and
+// nothing else of the environment, and have so many processes each at most.
+func Start(tb testing.TB, env map[string]string, processes int) *Deployment {
+	tb.Helper()
+	output := Build(tb)
+	routes, err := localvercel.ReadBuiltRoutes(output.Config)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	d := &Deployment{Functions: map[string]*lambda.Function{}}
+	handler := &localvercel.Server{Routes: routes, Static: output.Static, Functions: map[string]localvercel.Function{}}
+	for path, binary := range output.Functions {
+		function, err := lambda.New(binary, env, processes)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		tb.Cleanup(func() { function.Close() })
+		d.Functions[path], handler.Functions[path] = function, function.Invoke
+	}
+	tb.Cleanup(func() {
+		if tb.Failed() {
+			tb.Logf("the functions' log:\n%s", d.Log())
+		}
+	})
+	server := httptest.NewServer(handler)
+	tb.Cleanup(server.Close)
+	d.URL = server.URL
+	return d
+}
+
+// Log is what the functions' processes wrote so far, function by function.
+func (d *Deployment) Log() string {
+	var log strings.Builder
+	for _, path := range slices.Sorted(maps.Keys(d.Functions)) {
+		log.WriteString(d.Functions[path].Log())
+	}
+	return log.String()
+}

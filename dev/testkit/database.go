@@ -1,0 +1,44 @@
+package testkit
+
+import (
+	"database/sql"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/jmoiron/sqlx"
+)
+
+// Database opens the database at a URL, past the functions, and brings it to
+// schema.sql. It is closed when the test ends.
+func Database(tb testing.TB, databaseURL string) *sqlx.DB {
+	tb.Helper()
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	config := mysql.NewConfig()
+	config.User, config.Net, config.Addr, config.DBName = u.User.Username(), "tcp", u.Host, strings.TrimPrefix(u.Path, "/")
+	config.Passwd, _ = u.User.Password()
+	config.ParseTime, config.InterpolateParams = true, true
+	config.Logger = &mysql.NopLogger{} // tests do cut its connections
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	db := sqlx.NewDb(sql.OpenDB(connector), "mysql")
+	tb.Cleanup(func() { db.Close() })
+	schema, err := os.ReadFile(filepath.Join(Root(), "schema.sql"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for range 2 { // applying it again is harmless
+		if _, err := db.Exec(string(schema)); err != nil {
+			tb.Fatalf("apply schema.sql: %v", err)
+		}
+	}
+	return db
+}

@@ -1,0 +1,276 @@
+// Package mariadb starts private MariaDB servers for tests: the database that
+// shows what concurrent writes, lost connections and restarts do to Warble.
+//
+// A server's settings are chosen to catch mistakes. Its time zone is +05:30 and
+// its default character set latin1, so that code which leaves either to the
+// server fails here, and its password must be escaped in a URL.
+package mariadb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+const (
+	database = "warble"
+	username = "warble"
+	password = "w@rble/50%"
+
+	// timeout bounds waiting for a server that will never be ready or never
+	// end. Either takes about 0.2 s.
+	timeout = time.Minute
+)
+
+// setup is run by every start, before the server accepts connections.
+const setup = `CREATE DATABASE IF NOT EXISTS ` + database + `;
+CREATE USER IF NOT EXISTS '` + username + `'@'127.0.0.1' IDENTIFIED BY '` + password + `';
+GRANT ALL ON *.* TO '` + username + `'@'127.0.0.1';
+`
+
+// Server is a MariaDB with a data folder, a port and a socket of its own.
+// Its methods are not for concurrent use.
+type Server struct {
+	program string // mariadbd's path
+	user    string // whom it runs as: it does not run as root unasked
+	dir     string
+	options []string // of the caller's, after our own
+	port    int
+	version string
+	process *os.Process
+	ended   chan error // has the result of the process once it ended
+}
+
+// Start gives a running server with an empty database "warble", and stops and
+// removes it when the test ends. Without MariaDB on this machine it fails the
+// test: nothing may be skipped silently.
+func Start(tb testing.TB) *Server {
+	tb.Helper()
+	s, err := New()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return s
+}
+
+// New is Start for callers outside of a test, such as a TestMain. Options of
+// mariadbd, such as "--innodb-buffer-pool-size=512M", come after our own and
+// replace them. The caller owns the server and must Close it.
+func New(options ...string) (*Server, error) {
+	install, err := find("mariadb-install-db")
+	if err != nil {
+		return nil, err
+	}
+	program, err := find("mariadbd")
+	if err != nil {
+		return nil, err
+	}
+	me, err := user.Current()
+	if err != nil {
+		return nil, fmt.Errorf("find the user to run mariadb as: %w", err)
+	}
+	// Not the test's own temporary folder: its path can be longer than the 107
+	// bytes that a socket's may have.
+	dir, err := os.MkdirTemp("", "mariadb-")
+	if err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	s := &Server{program: program, user: me.Username, dir: dir, options: options}
+	if err := os.WriteFile(s.path("setup.sql"), []byte(setup), 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("write setup.sql: %w", err), s.Close())
+	}
+	out, err := exec.Command(install, "--no-defaults", "--datadir="+s.path("data"),
+		"--user="+s.user, "--tmpdir="+s.dir, "--skip-test-db", "--skip-name-resolve").CombinedOutput()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("mariadb-install-db: %w\n%s", err, out), s.Close())
+	}
+	if s.port, err = freePort(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	if err := s.Start(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Start brings a stopped server back on the same data and the same port, and
+// returns when it answers.
+func (s *Server) Start() error {
+	if s.process != nil {
+		return errors.New("start mariadb: it is running")
+	}
+	if err := s.launch(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	if err := s.waitReady(ctx); err != nil {
+		log, _ := os.ReadFile(s.path("log"))
+		return errors.Join(fmt.Errorf("wait for mariadb on port %d: %w\n%s", s.port, err, log), s.Stop())
+	}
+	return nil
+}
+
+// launch starts the process.
+func (s *Server) launch() error {
+	log, err := os.OpenFile(s.path("log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("open mariadb's log: %w", err)
+	}
+	arguments := append([]string{"--no-defaults",
+		"--datadir=" + s.path("data"),
+		"--tmpdir=" + s.dir, // a starting server deletes others' #sql files in a shared one
+		"--socket=" + s.path("socket"),
+		"--pid-file=" + s.path("pid"),
+		"--init-file=" + s.path("setup.sql"),
+		"--bind-address=127.0.0.1",
+		"--port=" + strconv.Itoa(s.port),
+		"--user=" + s.user,
+		"--skip-name-resolve",
+		"--default-time-zone=+05:30",
+		"--character-set-server=latin1",
+		"--collation-server=latin1_swedish_ci",
+		"--max-connections=500",
+		// What is committed survives the server's death, not the machine's: no
+		// test needs that, and a sync for each commit is slow.
+		"--innodb-flush-log-at-trx-commit=2",
+		"--innodb-buffer-pool-size=32M",
+		"--innodb-log-file-size=16M",
+	}, s.options...)
+	cmd := exec.Command(s.program, arguments...)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = endWithThread()
+
+	started, ended := make(chan error, 1), make(chan error, 1)
+	go func() {
+		// The server must not outlive this thread, nor the thread end before it.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		defer log.Close()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			ended <- cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
+		return fmt.Errorf("start mariadbd: %w", err)
+	}
+	s.process, s.ended = cmd.Process, ended
+	return nil
+}
+
+// waitReady returns when a query has been answered, or the server has ended.
+func (s *Server) waitReady(ctx context.Context) error {
+	config := mysql.NewConfig()
+	config.Net, config.Addr, config.DBName = "tcp", s.Addr(), database
+	config.User, config.Passwd = username, password
+	config.Logger = &mysql.NopLogger{}
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		return err
+	}
+	db := sql.OpenDB(connector)
+	defer db.Close()
+	for {
+		err := db.QueryRowContext(ctx, "SELECT VERSION()").Scan(&s.version)
+		if err == nil {
+			return nil
+		}
+		select {
+		case end := <-s.ended:
+			s.ended <- end
+			return fmt.Errorf("it ended: %v", end)
+		case <-ctx.Done():
+			return err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// Stop ends the server as an operator would and keeps its data. A server that
+// is stopped already stays so.
+func (s *Server) Stop() error {
+	if s.process == nil {
+		return nil
+	}
+	if err := s.process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("stop mariadb: %w", err)
+	}
+	var err error
+	select {
+	case err = <-s.ended:
+	case <-time.After(timeout):
+		err = errors.Join(fmt.Errorf("killed after %v", timeout), s.process.Kill(), <-s.ended)
+	}
+	s.process = nil
+	if err != nil {
+		return fmt.Errorf("stop mariadb: %w", err)
+	}
+	return nil
+}
+
+// Close stops the server and removes its data.
+func (s *Server) Close() error {
+	return errors.Join(s.Stop(), os.RemoveAll(s.dir))
+}
+
+// URL is what to put in DATABASE_URL: the user may do everything.
+func (s *Server) URL() string {
+	u := url.URL{Scheme: "mysql", User: url.UserPassword(username, password), Host: s.Addr(), Path: database}
+	return u.String()
+}
+
+// Addr is the server's host and port.
+func (s *Server) Addr() string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port))
+}
+
+// Version is the server's own VERSION(), such as 10.11.19-MariaDB.
+func (s *Server) Version() string { return s.version }
+
+func (s *Server) path(name string) string { return filepath.Join(s.dir, name) }
+
+// find also looks where Debian puts servers, which only root has in its PATH.
+func find(program string) (string, error) {
+	for _, name := range []string{program, "/usr/sbin/" + program} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("%s is missing: install MariaDB (Debian: apt-get install mariadb-server)", program)
+}
+
+// freePort gives a port that nobody listens on now. It is below the range from
+// which systems number outgoing connections, so that none of those takes it
+// while the server is down.
+func freePort() (port int, err error) {
+	for range 100 {
+		port = 15_000 + rand.IntN(15_000)
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			return port, l.Close()
+		}
+	}
+	return 0, fmt.Errorf("find a free port: %w", err)
+}

@@ -1,0 +1,67 @@
+// Package openapi holds answers against public/openapi.json, the description of
+// the API that is served with the site.
+package openapi
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"sync"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+
+	"warble/dev/testkit"
+)
+
+// Description is the description, read and found valid.
+var Description = sync.OnceValues(func() (*openapi3.T, error) {
+	description, err := openapi3.NewLoader().LoadFromFile(filepath.Join(testkit.Root(), "public", "openapi.json"))
+	if err != nil {
+		return nil, fmt.Errorf("read openapi.json: %w", err)
+	}
+	if err := description.Validate(context.Background()); err != nil {
+		return nil, fmt.Errorf("openapi.json is no OpenAPI: %w", err)
+	}
+	return description, nil
+})
+
+var router = sync.OnceValues(func() (routers.Router, error) {
+	description, err := Description()
+	if err != nil {
+		return nil, err
+	}
+	return gorillamux.NewRouter(description)
+})
+
+// Check returns what an answer breaks of the description's promises, or nil,
+// and the operationId that the request asked for. That is "" for paths and
+// methods that the description does not know, whose answers are 404 and 405 and
+// not its business. Nor are paths in another spelling, which reach no function.
+func Check(request *http.Request, status int, header http.Header, body []byte) (operation string, err error) {
+	router, err := router()
+	if err != nil {
+		return "", err
+	}
+	route, parameters, err := router.FindRoute(request)
+	if err != nil || request.URL.EscapedPath() != request.URL.Path {
+		return "", nil
+	}
+	input := &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: request, PathParams: parameters, Route: route},
+		Status:                 status,
+		Header:                 header,
+		Body:                   io.NopCloser(bytes.NewReader(body)),
+		Options:                &openapi3filter.Options{IncludeResponseStatus: true},
+	}
+	if err := openapi3filter.ValidateResponse(request.Context(), input); err != nil {
+		err = fmt.Errorf("%s %s = %d is not what openapi.json promises: %w", request.Method, request.URL, status, err)
+		return route.Operation.OperationID, err
+	}
+	return route.Operation.OperationID, nil
+}

@@ -1,0 +1,157 @@
+// Package testkit runs Warble for tests as `make run` does: command run, built
+// with the race detector, as a process of its own.
+package testkit
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// timeout bounds waiting for a process to start or to end. Its first start on
+// a machine fetches ClerkJS.
+const timeout = 3 * time.Minute
+
+// Product is a running Warble.
+type Product struct {
+	URL string // its origin, http://localhost:port
+	tb  testing.TB
+	log lockedBuffer
+	cmd *exec.Cmd
+}
+
+// build makes the binary once per test process.
+var build = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "warble-run-")
+	if err != nil {
+		return "", err
+	}
+	binary := filepath.Join(dir, "run")
+	command := exec.Command("go", "build", "-race", "-tags=gms_pure_go", "-o", binary, "./run")
+	command.Dir = filepath.Join(Root(), "dev")
+	if output, err := command.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build command run: %w\n%s", err, output)
+	}
+	return binary, nil
+})
+
+// Root is the repository's folder.
+func Root() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
+}
+
+// FreePort is a loopback port that nothing listened on just now.
+func FreePort(tb testing.TB) int {
+	listener, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+// Start runs Warble on a free port until the test ends. Nothing is configured
+// but what environment says: with none, database and Clerk are local. A test
+// fails when the process does not end cleanly, or had a data race.
+func Start(tb testing.TB, environment map[string]string) *Product {
+	tb.Helper()
+	return StartOn(tb, FreePort(tb), environment)
+}
+
+// StartOn is Start on a port of the caller's choice.
+func StartOn(tb testing.TB, port int, environment map[string]string) *Product {
+	tb.Helper()
+	binary, err := build()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	p := &Product{URL: fmt.Sprintf("http://localhost:%d", port), tb: tb, cmd: exec.Command(binary)}
+	p.cmd.Dir = Root()
+	// Set to nothing rather than left out: a developer's .env.local names a
+	// real database and must not be read here.
+	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), fmt.Sprint("PORT=", port),
+		"DATABASE_URL=", "CLERK_PUBLISHABLE_KEY=", "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY=", "CLERK_SECRET_KEY=", "CLERK_JWT_KEY=",
+		"CLERK_API_URL=", "CLERK_AUTHORIZED_PARTIES=", "POST_INTERVAL=", "VERCEL_URL=", "VERCEL_BRANCH_URL=",
+		"VERCEL_PROJECT_PRODUCTION_URL=", "GORACE=atexit_sleep_ms=0"}
+	for name, value := range environment {
+		p.cmd.Env = append(p.cmd.Env, name+"="+value)
+	}
+	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
+	if err := p.cmd.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- p.cmd.Wait() }()
+	tb.Cleanup(func() { p.stop(ended) })
+
+	for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		select {
+		case err := <-ended:
+			ended <- nil
+			tb.Fatalf("warble ended at its start: %v\n%s", err, p.Log())
+		default:
+		}
+		// A path with no function: no test's count of anything includes it.
+		response, err := http.Get(p.URL + "/robots.txt")
+		if err == nil {
+			io.Copy(io.Discard, response.Body)
+			response.Body.Close()
+			return p
+		}
+		if time.Since(begun) > timeout {
+			tb.Fatalf("warble does not answer: %v\n%s", err, p.Log())
+		}
+	}
+}
+
+func (p *Product) stop(ended chan error) {
+	p.cmd.Process.Signal(syscall.SIGINT) // Ctrl-C
+	select {
+	case err := <-ended:
+		if err != nil {
+			p.tb.Errorf("warble did not end cleanly: %v\n%s", err, p.Log())
+		}
+	case <-time.After(timeout):
+		p.cmd.Process.Kill()
+		p.tb.Errorf("warble did not end at Ctrl-C\n%s", p.Log())
+	}
+	if strings.Contains(p.Log(), "DATA RACE") {
+		p.tb.Errorf("warble had a data race:\n%s", p.Log())
+	}
+}
+
+// Binary is command run itself, for tests of its start.
+func (p *Product) Binary() string { return p.cmd.Path }
+
+// Log is what the process wrote so far: the banner, and the functions' log.
+func (p *Product) Log() string { return p.log.String() }
+
+// lockedBuffer may be read while a process writes to it.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}

@@ -1,0 +1,194 @@
+// Package handler is how the functions answer: JSON and problems (RFC 9457),
+// caching, HEAD, 304, 405, panics, the deadline, and one line in the log for
+// each request that failed.
+package handler
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"warble/lib/post"
+	"warble/lib/problem"
+)
+
+// Deadline bounds a whole request, profiles and reconnections included: what
+// has no answer by then is a 503. Readers leave a page that takes longer.
+const Deadline = 5 * time.Second
+
+// Anonymous answers are the same for everybody. The CDN keeps them for a
+// second, the least it can, and may serve them for ten more while it fetches
+// the next: a busy feed then costs one call a second and region however many
+// read it, and nobody sees a page older than that. Browsers ask each time.
+const public = "public, max-age=0, s-maxage=1, stale-while-revalidate=10"
+
+// An answer to a session, to a write and a failed one are nobody else's.
+const (
+	private = "private, no-store"
+	failed  = "no-store"
+)
+
+// Path is one of the API's paths: what vercel.json routes on it.
+type Path struct {
+	allow string // the methods with a function
+	id    bool   // the path ends in a post's id
+}
+
+// The API's paths. A request with another method comes to a function all the
+// same, so that its 405 is a problem like any other.
+var (
+	PostsPath = Path{allow: "GET, HEAD, POST"}
+	PostPath  = Path{allow: "GET, HEAD, PATCH, DELETE", id: true}
+)
+
+// Response is what a function answers when all went well.
+type Response struct {
+	Status   int
+	Body     any    // encoded as JSON; nil for none
+	Location string // Location header; "" for none
+	Public   bool   // the same for everybody: the CDN may keep it
+}
+
+// Request is a request on its way to a function's own code.
+type Request struct {
+	*http.Request       // its context ends at the Deadline
+	ID            int64 // the post that the path names; 0 on PostsPath
+}
+
+// The log goes to standard error, which Vercel keeps line by line.
+var log = slog.New(slog.NewJSONHandler(os.Stderr, nil))
+
+// Serve answers r with what handle returns for it. Called with another method
+// it answers 405; GET stands for HEAD too. What handle returns as an error, or
+// panics with, is answered as a problem and logged.
+func Serve(w http.ResponseWriter, r *http.Request, method string, path Path, handle func(*Request) (*Response, error)) {
+	ctx, cancel := context.WithTimeout(r.Context(), Deadline)
+	defer cancel()
+	response, err := call(&Request{Request: r.WithContext(ctx)}, method, path, handle)
+	if err == nil {
+		err = write(w, r, response)
+	}
+	if err != nil {
+		fail(w, r, problem.From(err))
+	}
+}
+
+func call(r *Request, method string, path Path, handle func(*Request) (*Response, error)) (response *Response, err error) {
+	defer func() {
+		// The bridge would let a panic end the process, and the pool with it.
+		if v := recover(); v != nil {
+			response, err = nil, fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		}
+	}()
+	if path.id {
+		if r.ID, err = post.IDInPath(r.URL.Path); err != nil {
+			return nil, err
+		}
+	}
+	if r.Method != method && !(r.Method == http.MethodHead && method == http.MethodGet) {
+		return nil, &problem.Problem{
+			Status: http.StatusMethodNotAllowed,
+			Detail: "This path answers " + path.allow + " only.",
+			Allow:  path.allow,
+		}
+	}
+	return handle(r)
+}
+
+func write(w http.ResponseWriter, r *http.Request, response *Response) error {
+	header := w.Header()
+	header.Set("Cache-Control", private)
+	if response.Public {
+		header.Set("Cache-Control", public)
+	}
+	if response.Location != "" {
+		header.Set("Location", response.Location)
+	}
+	if response.Body == nil {
+		w.WriteHeader(response.Status)
+		return nil
+	}
+	body, err := json.Marshal(response.Body)
+	if err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		sum := sha256.Sum256(body)
+		etag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+		header.Set("ETag", etag)
+		if matches(r.Header.Values("If-None-Match"), etag) {
+			w.WriteHeader(http.StatusNotModified)
+			return nil
+		}
+	}
+	send(w, r, response.Status, "application/json", body)
+	return nil
+}
+
+// send leaves out the body of an answer to HEAD: the bridge would keep it.
+func send(w http.ResponseWriter, r *http.Request, status int, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		w.Write(body) // the bridge's writer is a buffer: it cannot fail
+	}
+}
+
+// matches compares weakly, as If-None-Match asks: a CDN that compresses an
+// answer weakens its tag.
+func matches(ifNoneMatch []string, etag string) bool {
+	return slices.ContainsFunc(strings.Split(strings.Join(ifNoneMatch, ","), ","), func(tag string) bool {
+		tag = strings.TrimSpace(tag)
+		return tag == "*" || strings.TrimPrefix(tag, "W/") == etag
+	})
+}
+
+func fail(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
+	requestID := requestID(r)
+	level := slog.LevelWarn
+	if p.Status >= 500 {
+		level = slog.LevelError
+	}
+	log.Log(context.Background(), level, "request failed",
+		"status", p.Status, "method", r.Method, "path", r.URL.Path, "requestId", requestID, "cause", p.Error())
+
+	header := w.Header()
+	clear(header) // nothing that a half-made answer had set
+	header.Set("Cache-Control", failed)
+	if p.Allow != "" {
+		header.Set("Allow", p.Allow)
+	}
+	if p.Status == http.StatusUnauthorized {
+		header.Set("WWW-Authenticate", "Bearer")
+	}
+	if p.RetryAfter > 0 {
+		seconds := (p.RetryAfter + time.Second - 1) / time.Second
+		header.Set("Retry-After", strconv.Itoa(int(seconds)))
+	}
+	// Strings and a number: encoding them cannot fail.
+	body, _ := json.Marshal(struct {
+		Type      string `json:"type"`
+		Title     string `json:"title"`
+		Status    int    `json:"status"`
+		Detail    string `json:"detail"`
+		RequestID string `json:"requestId,omitempty"`
+	}{"about:blank", http.StatusText(p.Status), p.Status, p.Detail, requestID})
+	send(w, r, p.Status, "application/problem+json", body)
+}
+
+// requestID is Vercel's own id of the request, which its log shows too. It is
+// cut where no id of Vercel's ends, since elsewhere a caller may choose it.
+func requestID(r *http.Request) string {
+	id := r.Header.Get("X-Vercel-Id")
+	return id[:min(len(id), 100)]
+}

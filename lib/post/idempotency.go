@@ -1,0 +1,31 @@
+package post
+
+import (
+	"net/http"
+	"strings"
+
+	"warble/lib/problem"
+)
+
+// IdempotencyKey returns the Idempotency-Key header, without the quotes that
+// the IETF draft puts around it, or nil when there is none. Its error is a 400.
+func IdempotencyKey(header http.Header) (*string, error) {
+	values := header.Values("Idempotency-Key")
+	if len(values) == 0 {
+		return nil, nil
+	}
+	key := values[0]
+	if strings.HasPrefix(key, `"`) {
+		key = strings.TrimSuffix(key[1:], `"`)
+		if len(key) != len(values[0])-2 {
+			key = ""
+		}
+	}
+	printable := !strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' })
+	// The column's collation ignores spaces at the end: "k" would be "k ".
+	if len(values) > 1 || key == "" || len(key) > 128 || !printable || strings.TrimSpace(key) != key {
+		return nil, problem.New(http.StatusBadRequest,
+			"Idempotency-Key must be sent once, with 1 to 128 characters of printable ASCII, no space at either end.")
+	}
+	return &key, nil
+}

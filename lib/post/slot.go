@@ -1,0 +1,39 @@
+package post
+
+import (
+	"os"
+	"strconv"
+	"time"
+
+	"warble/lib/problem"
+)
+
+// defaultInterval is the time between one user's posts where POST_INTERVAL is
+// not set: people do not notice it, a script does.
+const defaultInterval = 5 * time.Second
+
+// Slot is a stretch of time in which a user may publish one post.
+type Slot struct {
+	Start *int64    // Unix seconds, the column slot; nil when POST_INTERVAL is 0
+	End   time.Time // when the next one may be published
+}
+
+// SlotAt returns the slot of the clock that now is in. It is named by its start
+// and not by a running number, so that a change of POST_INTERVAL cannot make
+// two slots of different times one.
+func SlotAt(now time.Time) (Slot, error) {
+	interval := defaultInterval
+	if value, ok := os.LookupEnv("POST_INTERVAL"); ok && value != "" {
+		seconds, err := strconv.ParseUint(value, 10, 32)
+		if err != nil {
+			return Slot{}, problem.Misconfigured("POST_INTERVAL", "must be a whole number of seconds, 0 for no limit")
+		}
+		interval = time.Duration(seconds) * time.Second
+	}
+	if interval == 0 {
+		return Slot{}, nil
+	}
+	// Whole seconds of the Unix clock: time.Truncate would count from year 1.
+	start := now.Unix() - now.Unix()%int64(interval/time.Second)
+	return Slot{&start, time.Unix(start, 0).Add(interval)}, nil
+}

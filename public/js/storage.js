@@ -1,0 +1,55 @@
+// What this browser remembers, and the events of one's own posts.
+
+/** @param {Where} where @param {string} name @returns {any} null when there is none, or storage is off */
+export function readStorage(where, name) {
+  try {
+    return JSON.parse(window[where].getItem(name) ?? 'null');
+  } catch {
+    return null;
+  }
+}
+
+/** @param {Where} where @param {string} name @param {unknown} value */
+export function writeStorage(where, name, value) {
+  try {
+    window[where].setItem(name, JSON.stringify(value));
+  } catch {
+    // Full or off: the page works without.
+  }
+}
+
+export const events = new EventTarget();
+
+/** @param {NewsType} type @param {Partial<News>} detail */
+export const emit = (type, detail) => events.dispatchEvent(new CustomEvent(type, { detail }));
+
+// A CDN may answer from before one's own change for a while: it is laid over
+// such answers, so that a reload never seems to have lost it.
+const own = 'warble.own';
+const lifetime = 60_000;
+
+/** @returns {OwnChange[]} */
+const recent = () => (readStorage('sessionStorage', own) ?? []).filter((/** @type {OwnChange} */ one) => Date.now() - one.at < lifetime);
+
+/** @param {number} id @param {Post | null} post null when deleted @param {boolean} created */
+export function remember(id, post, created = false) {
+  const all = recent();
+  const old = all.find((one) => one.id === id);
+  writeStorage('sessionStorage', own, [...all.filter((one) => one !== old), { id, post, created: created || old?.created, at: Date.now() }]);
+}
+
+/**
+ * @param {Post[]} posts from the API @param {(post: Post) => boolean} belongs whether one that is missing belongs here
+ */
+export function withOwn(posts, belongs) {
+  const all = new Map(posts.map((post) => [post.id, post]));
+  for (const { id, post, created } of recent()) {
+    const had = all.get(id);
+    if (!post) all.delete(id);
+    else if (had ? had.updatedAt < post.updatedAt : created && belongs(post)) all.set(id, post);
+  }
+  return [...all.values()].sort(newestFirst);
+}
+
+/** The feed's order: by time, then by id. @param {Post} a @param {Post} b */
+export const newestFirst = (a, b) => (a.createdAt === b.createdAt ? b.id - a.id : a.createdAt < b.createdAt ? 1 : -1);
