@@ -73,14 +73,14 @@ func fixed(text string) (parts []string) {
 	return parts
 }
 
-// An operator looks a line up in the README: one that is missing there is a
-// riddle, and one that no code writes any more is a false trail.
-func TestREADMEExplainsEveryLineOfTheLog(t *testing.T) {
-	readme, err := os.ReadFile(filepath.Join(testkit.Root(), "README.md"))
+// An operator looks up a line of the log in operating.md. A line that is missing
+// there cannot be understood; a line that no code writes misleads.
+func TestOperatorsFindEveryLineOfTheLogExplained(t *testing.T) {
+	manual, err := os.ReadFile(filepath.Join(testkit.Root(), "dev/docs/operating.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(readme), "## The log\n")
+	_, section, _ := strings.Cut(string(manual), "## The log\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	var explained []string
 	for line := range strings.Lines(section) {
@@ -93,7 +93,7 @@ func TestREADMEExplainsEveryLineOfTheLog(t *testing.T) {
 		}
 	}
 	if len(explained) < 20 {
-		t.Fatalf("the README's table of the log has %d texts", len(explained))
+		t.Fatalf("operating.md's table of the log has %d texts", len(explained))
 	}
 	written := causes(t)
 	for _, text := range written {
@@ -101,7 +101,7 @@ func TestREADMEExplainsEveryLineOfTheLog(t *testing.T) {
 			continue
 		}
 		if !slices.ContainsFunc(explained, func(entry string) bool { return sameText(text, entry) }) {
-			t.Errorf("the functions log %q; the README's table does not have it", text)
+			t.Errorf("the functions log %q; operating.md's table does not have it", text)
 		}
 	}
 	for _, entry := range explained {
@@ -110,7 +110,7 @@ func TestREADMEExplainsEveryLineOfTheLog(t *testing.T) {
 			continue
 		}
 		if !slices.ContainsFunc(written, func(text string) bool { return sameText(text, entry) }) {
-			t.Errorf("the README's table has %q; no code writes it", entry)
+			t.Errorf("operating.md's table has %q; no code writes it", entry)
 		}
 	}
 }
