@@ -31,7 +31,7 @@ WHERE user_id = ? AND idempotency_key = ?`
 // Create answers POST /api/posts: publishes a post of the signed-in user.
 func Create(w http.ResponseWriter, r *http.Request) {
 	handler.Serve(w, r, http.MethodPost, handler.PostsPath, func(r *handler.Request) (*handler.Response, error) {
-		userID, err := session.Required(r.Request)
+		user, err := session.Required(r.Request)
 		if err != nil {
 			return nil, err
 		}
@@ -53,9 +53,9 @@ func Create(w http.ResponseWriter, r *http.Request) {
 			return nil, err
 		}
 
-		posts := []post.Post{{UserID: userID, Content: content, CreatedAt: post.TimeOf(now), UpdatedAt: post.TimeOf(now)}}
+		posts := []post.Post{{UserID: user.ID, Content: content, CreatedAt: post.TimeOf(now), UpdatedAt: post.TimeOf(now)}}
 		status := http.StatusCreated
-		result, err := database.Exec(r.Context(), db, insertSQL, userID, content, now, now, key, slot.Start)
+		result, err := database.Exec(r.Context(), db, insertSQL, user.ID, content, now, now, key, slot.Start)
 		switch {
 		case err == nil:
 			if posts[0].ID, err = result.LastInsertId(); err != nil {
@@ -67,7 +67,7 @@ func Create(w http.ResponseWriter, r *http.Request) {
 			return nil, tooSoon(slot)
 		default:
 			status = http.StatusOK
-			err = db.GetContext(r.Context(), &posts[0], replayedSQL, userID, *key)
+			err = db.GetContext(r.Context(), &posts[0], replayedSQL, user.ID, *key)
 			if errors.Is(err, sql.ErrNoRows) {
 				return nil, tooSoon(slot)
 			}

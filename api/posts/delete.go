@@ -10,15 +10,21 @@ import (
 	"warble/lib/session"
 )
 
-const deleteSQL = `
+const (
+	deleteSQL = `
 DELETE FROM posts
 WHERE id = ? AND user_id = ?`
 
-// Delete answers DELETE /api/posts/{id}: removes a post of the signed-in user's
-// own. Somebody else's is not found.
+	moderateSQL = `
+DELETE FROM posts
+WHERE id = ?`
+)
+
+// Delete answers DELETE /api/posts/{id}: deletes a post of the signed-in user's
+// own. Somebody else's is not found, except for moderators, who delete anybody's.
 func Delete(w http.ResponseWriter, r *http.Request) {
 	handler.Serve(w, r, http.MethodDelete, handler.PostPath, func(r *handler.Request) (*handler.Response, error) {
-		userID, err := session.Required(r.Request)
+		user, err := session.Required(r.Request)
 		if err != nil {
 			return nil, err
 		}
@@ -27,7 +33,11 @@ func Delete(w http.ResponseWriter, r *http.Request) {
 			return nil, err
 		}
 
-		result, err := database.Exec(r.Context(), db, deleteSQL, r.ID, userID)
+		query, args := deleteSQL, []any{r.ID, user.ID}
+		if user.Moderator {
+			query, args = moderateSQL, []any{r.ID}
+		}
+		result, err := database.Exec(r.Context(), db, query, args...)
 		if err != nil {
 			return nil, database.Problem(err)
 		}

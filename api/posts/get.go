@@ -20,8 +20,7 @@ WHERE id = ?`
 // their 404.
 func Get(w http.ResponseWriter, r *http.Request) {
 	handler.Serve(w, r, http.MethodGet, handler.PostPath, func(r *handler.Request) (*handler.Response, error) {
-		userID, err := session.Optional(r.Request)
-		if err != nil {
+		if _, err := session.Optional(r.Request); err != nil {
 			return nil, err
 		}
 		db, err := database.Pool()
@@ -35,6 +34,6 @@ func Get(w http.ResponseWriter, r *http.Request) {
 		}
 
 		profile.Fill(r.Context(), posts)
-		return &handler.Response{Status: http.StatusOK, Body: posts[0], Public: userID == ""}, nil
+		return &handler.Response{Status: http.StatusOK, Body: posts[0], CDNLifetime: handler.CDNMinimum}, nil
 	})
 }

@@ -36,8 +36,7 @@ LIMIT ?`
 // A session that is presented must be good.
 func List(w http.ResponseWriter, r *http.Request) {
 	handler.Serve(w, r, http.MethodGet, handler.PostsPath, func(r *handler.Request) (*handler.Response, error) {
-		userID, err := session.Optional(r.Request)
-		if err != nil {
+		if _, err := session.Optional(r.Request); err != nil {
 			return nil, err
 		}
 		page, err := post.ParsePage(r.URL.RawQuery)
@@ -64,6 +63,6 @@ func List(w http.ResponseWriter, r *http.Request) {
 			Posts []post.Post `json:"posts"`
 			Next  string      `json:"next,omitempty"`
 		}{posts, next}
-		return &handler.Response{Status: http.StatusOK, Body: body, Public: userID == ""}, nil
+		return &handler.Response{Status: http.StatusOK, Body: body, CDNLifetime: handler.CDNMinimum}, nil
 	})
 }

@@ -26,7 +26,8 @@ import (
 	"warble/lib/handler"
 )
 
-var handlers = map[string]http.HandlerFunc{"list": List, "create": Create, "get": Get, "update": Update, "delete": Delete}
+var handlers = map[string]http.HandlerFunc{"list": List, "create": Create, "get": Get, "update": Update, "delete": Delete,
+	"clear": Clear, "feed": Feed, "share": Share}
 
 // A function reads its environment once in a process. Each test therefore
 // runs functions as Vercel does, each in a process of its own: this binary
@@ -164,6 +165,9 @@ var calls = map[string]struct {
 	"get":    {"GET", "/api/posts/42", "", false},
 	"update": {"PATCH", "/api/posts/42", `{"content":"hello"}`, true},
 	"delete": {"DELETE", "/api/posts/42", "", true},
+	"clear":  {"DELETE", "/api/posts?userId=user_1", "", true},
+	"feed":   {"GET", "/feed.xml", "", false},
+	"share":  {"GET", "/p/42", "", false},
 }
 
 func (f *function) good(name string, header ...string) answered {
@@ -231,17 +235,18 @@ func TestDatabaseThatCannotBeReachedIsA503(t *testing.T) {
 }
 
 func TestMissingVariableIsNamedAndBreaksOnlyWhatNeedsIt(t *testing.T) {
+	const all = "list create get update delete clear feed share"
 	for _, test := range []struct {
 		variable, value string
 		broken          string // the functions, with a session
 		brokenAnonymous string // and without
 	}{
-		{"DATABASE_URL", "", "list create get update delete", "list get"},
-		{"DATABASE_URL", "mysql://hunter2", "list create get update delete", "list get"},
-		{"CLERK_PUBLISHABLE_KEY", "", "list create get update delete", ""},
-		{"CLERK_PUBLISHABLE_KEY", "pk_hunter2", "list create get update delete", ""},
-		{"CLERK_JWT_KEY", "hunter2", "list create get update delete", ""},
-		{"CLERK_AUTHORIZED_PARTIES", "hunter2", "list create get update delete", ""},
+		{"DATABASE_URL", "", all, "list get feed share"},
+		{"DATABASE_URL", "mysql://hunter2", all, "list get feed share"},
+		{"CLERK_PUBLISHABLE_KEY", "", all, ""},
+		{"CLERK_PUBLISHABLE_KEY", "pk_hunter2", all, ""},
+		{"CLERK_JWT_KEY", "hunter2", all, ""},
+		{"CLERK_AUTHORIZED_PARTIES", "hunter2", all, ""},
 		{"POST_INTERVAL", "hunter2", "create", ""},
 		{"CLERK_SECRET_KEY", "", "", ""},
 	} {
@@ -297,6 +302,15 @@ func TestBadInputIsRefusedBeforeTheDatabaseIsAsked(t *testing.T) {
 		{"update", "PATCH", "/api/posts/42", `{"content":"\u0000"}`, []string{"content-type", json}, 422},
 		{"delete", "DELETE", "/api/posts/-1", "", nil, 404},
 		{"delete", "POST", "/api/posts/42", "", nil, 405},
+		{"clear", "DELETE", "/api/posts", "", nil, 400},
+		{"clear", "DELETE", "/api/posts?userId=", "", nil, 400},
+		{"clear", "DELETE", "/api/posts?userId=user_1&userId=user_2", "", nil, 400},
+		{"clear", "DELETE", "/api/posts?userId=user_2", "", nil, 403},
+		{"clear", "PUT", "/api/posts?userId=user_1", "", nil, 405},
+		{"feed", "GET", "/u/ada/feed.xml", "", nil, 404},
+		{"feed", "POST", "/feed.xml", "", nil, 405},
+		{"share", "GET", "/p/0", "", nil, 404},
+		{"share", "PATCH", "/p/42", "", nil, 405},
 	} {
 		f := start(t, test.function, environment())
 		got := f.call(test.method, test.path, test.body, append(test.header, "authorization", token("user_1"))...)

@@ -22,7 +22,7 @@ WHERE id = ? AND user_id = ?`
 // signed-in user's own. Somebody else's is not found.
 func Update(w http.ResponseWriter, r *http.Request) {
 	handler.Serve(w, r, http.MethodPatch, handler.PostPath, func(r *handler.Request) (*handler.Response, error) {
-		userID, err := session.Required(r.Request)
+		user, err := session.Required(r.Request)
 		if err != nil {
 			return nil, err
 		}
@@ -36,7 +36,7 @@ func Update(w http.ResponseWriter, r *http.Request) {
 		}
 
 		now := post.Now()
-		result, err := database.Exec(r.Context(), db, updateSQL, content, now, r.ID, userID)
+		result, err := database.Exec(r.Context(), db, updateSQL, content, now, r.ID, user.ID)
 		if err != nil {
 			return nil, database.Problem(err)
 		}
@@ -53,7 +53,7 @@ func Update(w http.ResponseWriter, r *http.Request) {
 			UserID    string    `json:"userId"`
 			Content   string    `json:"content"`
 			UpdatedAt post.Time `json:"updatedAt"`
-		}{r.ID, userID, content, post.TimeOf(now)}
+		}{r.ID, user.ID, content, post.TimeOf(now)}
 		return &handler.Response{Status: http.StatusOK, Body: body}, nil
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	localclerk "warble/dev/local/clerk"
@@ -62,11 +63,11 @@ func applySchema(ctx context.Context, file string) error {
 	return nil
 }
 
-// demoPosts are what a newcomer finds, by the demo people in turn, oldest first.
-var demoPosts = []string{
-	"We may hope that machines will eventually compete with men in all purely intellectual fields.\nUntil then: hello, feed.",
-	"The most dangerous phrase in the language is: we have always done it this way.",
-	"The Analytical Engine weaves algebraic patterns just as the Jacquard loom weaves flowers and leaves.",
+// demoPosts are what a newcomer finds, oldest first.
+var demoPosts = []struct{ author, content string }{
+	{"alan", "We may hope that machines will eventually compete with men in all purely intellectual fields.\nUntil then: hello, feed."},
+	{"grace", "The most dangerous phrase in the language is: we have always done it this way."},
+	{"ada", "The Analytical Engine weaves algebraic patterns just as the Jacquard loom weaves flowers and leaves."},
 }
 
 func publishDemoPosts(ctx context.Context) error {
@@ -74,12 +75,11 @@ func publishDemoPosts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	newestFirst := localclerk.People
-	for i, content := range demoPosts {
-		author := newestFirst[len(newestFirst)-1-i%len(newestFirst)]
+	for i, demo := range demoPosts {
+		author := slices.IndexFunc(localclerk.People, func(p localclerk.Person) bool { return p.Username == demo.author })
 		at := post.Now().Add(time.Duration(i-len(demoPosts)) * 17 * time.Minute)
 		_, err := pool.ExecContext(ctx, "INSERT INTO posts (user_id, content, created_at, updated_at) VALUES (?, ?, ?, ?)",
-			author.ID, content, at, at)
+			localclerk.People[author].ID, demo.content, at, at)
 		if err != nil {
 			return fmt.Errorf("publish a demo post: %w", err)
 		}

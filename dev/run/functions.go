@@ -13,4 +13,7 @@ var functions = map[string]localvercel.Function{
 	"/api/posts/get":    localvercel.InProcess(posts.Get),
 	"/api/posts/update": localvercel.InProcess(posts.Update),
 	"/api/posts/delete": localvercel.InProcess(posts.Delete),
+	"/api/posts/clear":  localvercel.InProcess(posts.Clear),
+	"/api/posts/feed":   localvercel.InProcess(posts.Feed),
+	"/api/posts/share":  localvercel.InProcess(posts.Share),
 }

@@ -26,11 +26,14 @@ import (
 // has no answer by then is a 503. Readers leave a page that takes longer.
 const Deadline = 5 * time.Second
 
-// Anonymous answers are the same for everybody. The CDN keeps them for a
-// second, the least it can, and may serve them for ten more while it fetches
-// the next: a busy feed then costs one call a second and region however many
-// read it, and nobody sees a page older than that. Browsers ask each time.
-const public = "public, max-age=0, s-maxage=1, stale-while-revalidate=10"
+// CDNMinimum is the shortest time that Vercel's CDN keeps an answer for. A page
+// of posts that it keeps so long costs about one call a second and region,
+// however many people read it.
+const CDNMinimum = time.Second
+
+// public is for answers that are the same for everybody. The CDN may serve an
+// answer for ten seconds more while it fetches the next. Browsers ask each time.
+const public = "public, max-age=0, s-maxage=%d, stale-while-revalidate=10"
 
 // An answer to a session, to a write and a failed one are nobody else's.
 const (
@@ -40,23 +43,26 @@ const (
 
 // Path is one of the API's paths: what vercel.json routes on it.
 type Path struct {
-	allow string // the methods with a function
-	id    bool   // the path ends in a post's id
+	allow  string // the methods with a function
+	prefix string // what stands before a post's id, where the path ends in one
 }
 
 // The API's paths. A request with another method comes to a function all the
 // same, so that its 405 is a problem like any other.
 var (
-	PostsPath = Path{allow: "GET, HEAD, POST"}
-	PostPath  = Path{allow: "GET, HEAD, PATCH, DELETE", id: true}
+	PostsPath = Path{allow: "GET, HEAD, POST, DELETE"}
+	PostPath  = Path{allow: "GET, HEAD, PATCH, DELETE", prefix: "/api/posts/"}
+	FeedPath  = Path{allow: "GET, HEAD"}
+	SharePath = Path{allow: "GET, HEAD", prefix: "/p/"}
 )
 
 // Response is what a function answers when all went well.
 type Response struct {
-	Status   int
-	Body     any    // encoded as JSON; nil for none
-	Location string // Location header; "" for none
-	Public   bool   // the same for everybody: the CDN may keep it
+	Status      int
+	ContentType string        // of a Body that is a []byte; "" for JSON
+	Body        any           // a []byte where ContentType is set, else encoded as JSON; nil for none
+	Location    string        // Location header; "" for none
+	CDNLifetime time.Duration // how long the CDN may keep it, in whole seconds; 0 for not at all. An answer to a session it never keeps
 }
 
 // Request is a request on its way to a function's own code.
@@ -90,8 +96,8 @@ func call(r *Request, method string, path Path, handle func(*Request) (*Response
 			response, err = nil, fmt.Errorf("panic: %v\n%s", v, debug.Stack())
 		}
 	}()
-	if path.id {
-		if r.ID, err = post.IDInPath(r.URL.Path); err != nil {
+	if path.prefix != "" {
+		if r.ID, err = post.IDInPath(r.URL.Path, path.prefix); err != nil {
 			return nil, err
 		}
 	}
@@ -108,8 +114,8 @@ func call(r *Request, method string, path Path, handle func(*Request) (*Response
 func write(w http.ResponseWriter, r *http.Request, response *Response) error {
 	header := w.Header()
 	header.Set("Cache-Control", private)
-	if response.Public {
-		header.Set("Cache-Control", public)
+	if response.CDNLifetime > 0 && len(r.Header.Values("Authorization")) == 0 {
+		header.Set("Cache-Control", fmt.Sprintf(public, response.CDNLifetime/time.Second))
 	}
 	if response.Location != "" {
 		header.Set("Location", response.Location)
@@ -118,9 +124,15 @@ func write(w http.ResponseWriter, r *http.Request, response *Response) error {
 		w.WriteHeader(response.Status)
 		return nil
 	}
-	body, err := json.Marshal(response.Body)
-	if err != nil {
-		return fmt.Errorf("encode the answer: %w", err)
+	body, contentType := []byte(nil), response.ContentType
+	if contentType != "" {
+		body = response.Body.([]byte)
+	} else {
+		var err error
+		if body, err = json.Marshal(response.Body); err != nil {
+			return fmt.Errorf("encode the answer: %w", err)
+		}
+		contentType = "application/json"
 	}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		sum := sha256.Sum256(body)
@@ -131,7 +143,7 @@ func write(w http.ResponseWriter, r *http.Request, response *Response) error {
 			return nil
 		}
 	}
-	send(w, r, response.Status, "application/json", body)
+	send(w, r, response.Status, contentType, body)
 	return nil
 }
 
@@ -165,6 +177,9 @@ func fail(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
 	header := w.Header()
 	clear(header) // nothing that a half-made answer had set
 	header.Set("Cache-Control", failed)
+	if p.Status == http.StatusNotFound {
+		header.Set("X-Robots-Tag", "noindex")
+	}
 	if p.Allow != "" {
 		header.Set("Allow", p.Allow)
 	}
@@ -175,6 +190,10 @@ func fail(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
 		seconds := (p.RetryAfter + time.Second - 1) / time.Second
 		header.Set("Retry-After", strconv.Itoa(int(seconds)))
 	}
+	if p.HTML != "" {
+		send(w, r, p.Status, "text/html; charset=utf-8", []byte(p.HTML))
+		return
+	}
 	// Strings and a number: encoding them cannot fail.
 	body, _ := json.Marshal(struct {
 		Type      string `json:"type"`
@@ -184,6 +203,15 @@ func fail(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
 		RequestID string `json:"requestId,omitempty"`
 	}{"about:blank", http.StatusText(p.Status), p.Status, p.Detail, requestID})
 	send(w, r, p.Status, "application/problem+json", body)
+}
+
+// Origin returns the scheme and host that the request came to. Vercel sets both
+// and routes by them. It is https unless Vercel says otherwise.
+func Origin(r *http.Request) string {
+	if r.Header.Get("X-Forwarded-Proto") == "http" {
+		return "http://" + r.Host
+	}
+	return "https://" + r.Host
 }
 
 // requestID is Vercel's own id of the request, which its log shows too. It is

@@ -50,7 +50,7 @@ func serve(t *testing.T, method, path string, header map[string]string, handle f
 }
 
 func ok(*Request) (*Response, error) {
-	return &Response{Status: 200, Body: map[string]string{"a": "<b>"}, Public: true}, nil
+	return &Response{Status: 200, Body: map[string]string{"a": "<b>"}, CDNLifetime: CDNMinimum}, nil
 }
 
 // checkProblem checks what every problem has, and its one line in the log.
@@ -119,12 +119,12 @@ func TestUnchangedAnswersAreNotSentAgain(t *testing.T) {
 		`"x"`: 200, "": 200, strings.Trim(etag, `"`): 200,
 	} {
 		got := serve(t, "GET", "/api/posts/1", map[string]string{"if-none-match": sent}, ok)
-		if got.status != status || (got.body == "") != (status == 304) || got.header.Get("Etag") != etag || got.header.Get("Cache-Control") != public {
+		if got.status != status || (got.body == "") != (status == 304) || got.header.Get("Etag") != etag || got.header.Get("Cache-Control") != "public, max-age=0, s-maxage=1, stale-while-revalidate=10" {
 			t.Errorf("If-None-Match %s = %+v; want %d", sent, got, status)
 		}
 	}
 	other := serve(t, "GET", "/api/posts/1", map[string]string{"if-none-match": etag}, func(*Request) (*Response, error) {
-		return &Response{Status: 200, Body: 2, Public: true}, nil
+		return &Response{Status: 200, Body: 2, CDNLifetime: CDNMinimum}, nil
 	})
 	if other.status != 200 {
 		t.Errorf("another answer = %d; want 200", other.status)
@@ -149,7 +149,7 @@ func TestMistakesOfOursSayNothingToCallers(t *testing.T) {
 		t.Errorf("body %s gives the cause away", got.body)
 	}
 	unencodable := serve(t, "GET", "/api/posts/1", nil, func(*Request) (*Response, error) {
-		return &Response{Status: 200, Body: math.NaN(), Public: true, Location: "/x"}, nil
+		return &Response{Status: 200, Body: math.NaN(), CDNLifetime: CDNMinimum, Location: "/x"}, nil
 	})
 	checkProblem(t, unencodable, 500, "encode")
 	if unencodable.header.Get("Location") != "" {

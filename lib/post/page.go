@@ -12,10 +12,11 @@ import (
 	"warble/lib/problem"
 )
 
-// IDInPath returns the id in /api/posts/{id}. Its error is a 404: any other
-// path, and a number that no row can have, name no post.
-func IDInPath(path string) (int64, error) {
-	id, ok := parseNumber(strings.TrimPrefix(path, "/api/posts/"))
+// IDInPath returns the id that follows prefix, such as "/api/posts/", in path.
+// Its error is a 404: any other path, and a number that no row can have, name no
+// post.
+func IDInPath(path, prefix string) (int64, error) {
+	id, ok := parseNumber(strings.TrimPrefix(path, prefix))
 	if !ok {
 		return 0, problem.NotFound()
 	}
@@ -74,6 +75,16 @@ func ParsePage(rawQuery string) (Page, error) {
 		}
 	}
 	return page, nil
+}
+
+// RequiredUserID reads userId from a query string, where it must be. Its error is
+// a 400 that says what to send.
+func RequiredUserID(rawQuery string) (string, error) {
+	page, err := ParsePage(rawQuery)
+	if err == nil && page.UserID == "" {
+		err = problem.New(http.StatusBadRequest, "Send userId: the id of the user whose posts are to be deleted.")
+	}
+	return page.UserID, err
 }
 
 // Cut takes the rows of a query for one more than Limit, and returns the page's

@@ -3,6 +3,7 @@
 package post
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strings"
@@ -29,6 +30,33 @@ type Author struct {
 	Name     string `json:"name,omitempty"`
 	Username string `json:"username,omitempty"`
 	ImageURL string `json:"imageUrl,omitempty"`
+}
+
+// AuthorName returns the author's name, or user name, or "Somebody" where Clerk
+// did not say.
+func (p Post) AuthorName() string {
+	if p.Author == nil {
+		return "Somebody"
+	}
+	return cmp.Or(p.Author.Name, p.Author.Username, "Somebody")
+}
+
+// AuthorImage returns the address of the author's picture, or of the site's own
+// where Clerk has none.
+func (p Post) AuthorImage(site string) string {
+	if p.Author == nil || p.Author.ImageURL == "" {
+		return site + "/og.png"
+	}
+	return p.Author.ImageURL
+}
+
+// Excerpt returns the content on one line, cut to n characters.
+func (p Post) Excerpt(n int) string {
+	line := []rune(strings.Join(strings.Fields(p.Content), " "))
+	if len(line) <= n {
+		return string(line)
+	}
+	return string(line[:n]) + "…"
 }
 
 // Time is an instant as the API says it: RFC 3339, UTC, with the milliseconds

@@ -219,7 +219,7 @@ func FuzzPathNamesOnePostOrNone(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, path string) {
-		id, err := IDInPath(path)
+		id, err := IDInPath(path, "/api/posts/")
 		switch {
 		case err != nil && status(err) != 404:
 			t.Fatalf("IDInPath(%q): status %d; want 404", path, status(err))

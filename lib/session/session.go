@@ -22,11 +22,17 @@ import (
 // leeway is how far Clerk's clock and ours may be apart.
 const leeway = 5 * time.Second
 
-// Optional returns the Clerk user who sent r, or "" when r presents no session.
-// One that is presented must be good: else the error is a 401.
-func Optional(r *http.Request) (userID string, err error) {
+// User is the Clerk user who sent a request.
+type User struct {
+	ID        string // "user_…"; "" where no session was presented
+	Moderator bool   // may delete anybody's posts
+}
+
+// Optional returns the Clerk user who sent r, or the zero User when r presents no
+// session. One that is presented must be good: else the error is a 401.
+func Optional(r *http.Request) (User, error) {
 	if len(r.Header.Values("Authorization")) == 0 {
-		return "", nil
+		return User{}, nil
 	}
 	return Required(r)
 }
@@ -34,24 +40,24 @@ func Optional(r *http.Request) (userID string, err error) {
 // Required returns the Clerk user who sent r. Without a good session the error
 // is a 401; when Clerk is not configured, or cannot be asked for its key, it is
 // a 500 or 503.
-func Required(r *http.Request) (userID string, err error) {
+func Required(r *http.Request) (User, error) {
 	return required(r, ours)
 }
 
-func required(r *http.Request, ours func() (*instance, error)) (userID string, err error) {
+func required(r *http.Request, ours func() (*instance, error)) (User, error) {
 	token, err := bearer(r.Header.Values("Authorization"))
 	if err != nil {
-		return "", refused(err)
+		return User{}, refused(err)
 	}
 	i, err := ours()
 	if err != nil {
-		return "", err
+		return User{}, err
 	}
-	userID, err = i.verify(r.Context(), token)
+	user, err := i.verify(r.Context(), token)
 	if err != nil && !errors.As(err, new(*problem.Problem)) {
 		err = refused(err)
 	}
-	return userID, err
+	return user, err
 }
 
 func refused(cause error) error {
@@ -90,16 +96,16 @@ type instance struct {
 	seen    seen
 }
 
-func (i *instance) verify(ctx context.Context, token string) (userID string, err error) {
+func (i *instance) verify(ctx context.Context, token string) (User, error) {
 	if len(i.origins) == 0 {
-		return "", errors.New("no origin of ours is known: let Vercel expose its system environment variables (VERCEL_URL), or set CLERK_AUTHORIZED_PARTIES")
+		return User{}, errors.New("no origin of ours is known: let Vercel expose its system environment variables (VERCEL_URL), or set CLERK_AUTHORIZED_PARTIES")
 	}
-	if userID, ok := i.seen.user(token, time.Now()); ok {
-		return userID, nil
+	if user, ok := i.seen.user(token, time.Now()); ok {
+		return user, nil
 	}
 	key, err := i.key(ctx, token)
 	if err != nil {
-		return "", err
+		return User{}, err
 	}
 	claims, err := jwt.Verify(ctx, &jwt.VerifyParams{
 		Token:  token,
@@ -113,35 +119,48 @@ func (i *instance) verify(ctx context.Context, token string) (userID string, err
 		},
 	})
 	if err != nil {
-		return "", fmt.Errorf("the token is refused: %w", err)
+		return User{}, fmt.Errorf("the token is refused: %w", err)
 	}
-	status, err := status(token)
+	custom, err := customClaims(token)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("the token's sts: %w", err)
+		return User{}, fmt.Errorf("the token's claims: %w", err)
 	case claims.Expiry == nil:
-		return "", errors.New("the token has no exp")
+		return User{}, errors.New("the token has no exp")
 	case claims.SessionID == "":
-		return "", errors.New("the token has no sid: it is no session's")
+		return User{}, errors.New("the token has no sid: it is no session's")
 	case !post.IsUserID(claims.Subject):
-		return "", errors.New("the token's sub is no user's id")
-	case status == "pending":
-		return "", errors.New("the session is pending: its user has a task left to do at Clerk")
+		return User{}, errors.New("the token's sub is no user's id")
+	case custom.Status == "pending":
+		return User{}, errors.New("the session is pending: its user has a task left to do at Clerk")
 	}
-	i.seen.add(token, claims.Subject, time.Unix(*claims.Expiry, 0).Add(leeway))
-	return claims.Subject, nil
+	user := User{ID: claims.Subject, Moderator: custom.isModerator()}
+	i.seen.add(token, user, time.Unix(*claims.Expiry, 0).Add(leeway))
+	return user, nil
 }
 
-// status reads the claim sts of a verified token, which the SDK does not know.
-// As its custom claims, they cost a third decoding of all the others.
-func status(token string) (string, error) {
+// custom are the claims of a session token that the SDK does not know.
+type custom struct {
+	Status   string          `json:"sts"`
+	Metadata json.RawMessage `json:"metadata"` // the user's public metadata, where the instance's session token is customised so
+}
+
+// customClaims reads them from a verified token. The SDK's own way to read
+// further claims would decode all claims once more.
+func customClaims(token string) (custom, error) {
+	var claims custom
 	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
-	if err != nil {
-		return "", err
+	if err == nil {
+		err = json.Unmarshal(payload, &claims)
 	}
-	var claims struct {
-		Status string `json:"sts"`
+	return claims, err
+}
+
+// isModerator reads metadata.role, as Clerk's guide to roles in the session token
+// has it. Metadata of another form is no role.
+func (c custom) isModerator() bool {
+	var metadata struct {
+		Role any `json:"role"`
 	}
-	err = json.Unmarshal(payload, &claims)
-	return claims.Status, err
+	return json.Unmarshal(c.Metadata, &metadata) == nil && (metadata.Role == "moderator" || metadata.Role == "admin")
 }

@@ -100,7 +100,8 @@ func sign(key *rsa.PrivateKey, kid string, claims map[string]any) string {
 func userOf(i *instance, authorization ...string) (string, error) {
 	r := httptest.NewRequest("GET", "/api/posts", nil)
 	r.Header["Authorization"] = authorization
-	return required(r, func() (*instance, error) { return i, nil })
+	user, err := required(r, func() (*instance, error) { return i, nil })
+	return user.ID, err
 }
 
 func statusOf(err error) int {
@@ -216,8 +217,8 @@ func TestForgedAndMangledTokensAreRefused(t *testing.T) {
 }
 
 func TestOptionalSessionIsNoneOnlyWithoutTheHeader(t *testing.T) {
-	if userID, err := Optional(httptest.NewRequest("GET", "/", nil)); userID != "" || err != nil {
-		t.Errorf("no header: %q, %v; want an anonymous reader", userID, err)
+	if user, err := Optional(httptest.NewRequest("GET", "/", nil)); user != (User{}) || err != nil {
+		t.Errorf("no header: %v, %v; want an anonymous reader", user, err)
 	}
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header["Authorization"] = []string{""}
@@ -485,7 +486,7 @@ func TestATokenIsGoodUntilItExpiresHoweverOftenItIsSent(t *testing.T) {
 		}
 	}
 	for n := range 3 * maxSeen { // and they are not kept for ever
-		i.seen.add(string(rune(n+1)), "user_2", time.Now().Add(time.Minute))
+		i.seen.add(string(rune(n+1)), User{ID: "user_2"}, time.Now().Add(time.Minute))
 	}
 	if len(i.seen.tokens) > maxSeen {
 		t.Errorf("%d tokens kept; want %d at most", len(i.seen.tokens), maxSeen)
@@ -509,4 +510,37 @@ func FuzzTokenHeaderNeverLetsAnyoneIn(f *testing.F) {
 			t.Fatalf("Authorization %q: user %q, %v; want a 401", authorization, userID, err)
 		}
 	})
+}
+
+func TestOnlyARoleInPublicMetadataMakesAModerator(t *testing.T) {
+	setEnvironment(t)
+	i, err := fromEnvironment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name      string
+		change    map[string]any
+		moderator bool
+	}{
+		{"no metadata", nil, false},
+		{"moderator", map[string]any{"metadata": map[string]any{"role": "moderator"}}, true},
+		{"admin", map[string]any{"metadata": map[string]any{"role": "admin", "team": "blue"}}, true},
+		{"another role", map[string]any{"metadata": map[string]any{"role": "editor"}}, false},
+		{"another case", map[string]any{"metadata": map[string]any{"role": "Moderator"}}, false},
+		{"a list of roles", map[string]any{"metadata": map[string]any{"role": []string{"moderator"}}}, false},
+		{"metadata that is a string", map[string]any{"metadata": "moderator"}, false},
+		{"a role beside the metadata", map[string]any{"role": "moderator"}, false},
+		{"an organization's role", map[string]any{"o": map[string]any{"rol": "admin"}}, false},
+	} {
+		r := httptest.NewRequest("DELETE", "/api/posts/1", nil)
+		token := sign(ourKey, "ins_1", claims(test.change))
+		r.Header.Set("Authorization", "Bearer "+token)
+		for _, cached := range []bool{false, true} {
+			user, err := required(r, func() (*instance, error) { return i, nil })
+			if err != nil || user.Moderator != test.moderator {
+				t.Errorf("%s (cached %t): moderator %t, %v; want %t", test.name, cached, user.Moderator, err, test.moderator)
+			}
+		}
+	}
 }

@@ -17,23 +17,23 @@ type seen struct {
 }
 
 type session struct {
-	userID  string
+	user    User
 	expires time.Time
 }
 
 // user returns whose token it is, if it was good and has not expired.
-func (s *seen) user(token string, now time.Time) (userID string, ok bool) {
+func (s *seen) user(token string, now time.Time) (user User, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known, ok := s.tokens[token]
-	return known.userID, ok && now.Before(known.expires)
+	return known.user, ok && now.Before(known.expires)
 }
 
-func (s *seen) add(token, userID string, expires time.Time) {
+func (s *seen) add(token string, user User, expires time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.tokens == nil || len(s.tokens) >= maxSeen {
 		s.tokens = map[string]session{} // the good ones come back at their next request
 	}
-	s.tokens[token] = session{userID, expires}
+	s.tokens[token] = session{user, expires}
 }

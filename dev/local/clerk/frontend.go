@@ -229,7 +229,11 @@ func (c *Clerk) signUp(w http.ResponseWriter, r *http.Request) (any, error) {
 	case length > maxPassword:
 		return refuse("form_password_length_too_long", "password", fmt.Sprintf("Passwords must be %d characters or less.", maxPassword))
 	}
-	u := &user{Person{newID("user"), strings.ToLower(username), r.Form.Get("first_name"), r.Form.Get("last_name"), ""}, password, time.Now()}
+	u := &user{
+		Person:   Person{ID: newID("user"), Username: strings.ToLower(username), FirstName: r.Form.Get("first_name"), LastName: r.Form.Get("last_name")},
+		password: password,
+		created:  time.Now(),
+	}
 	c.users = append(c.users, u)
 	cl := c.ensureClient(w, r)
 	s := startSession(cl, u)

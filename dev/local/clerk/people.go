@@ -16,14 +16,16 @@ const Password = "warble-warble"
 // A Person is somebody who can sign in with the user name or e-mail address.
 type Person struct {
 	ID, Username, FirstName, LastName, Email string
+	Role                                     string // public_metadata.role, such as "moderator"; "" for none
 }
 
 // People are the demo people. The instance starts with them; signing up adds to
 // its own list, not to this one.
 var People = []Person{
-	{"user_ada00000000000000000000000", "ada", "Ada", "Lovelace", "ada@example.com"},
-	{"user_grace000000000000000000000", "grace", "Grace", "Hopper", "grace@example.com"},
-	{"user_alan0000000000000000000000", "alan", "Alan", "Turing", "alan@example.com"},
+	{"user_ada00000000000000000000000", "ada", "Ada", "Lovelace", "ada@example.com", ""},
+	{"user_grace000000000000000000000", "grace", "Grace", "Hopper", "grace@example.com", ""},
+	{"user_alan0000000000000000000000", "alan", "Alan", "Turing", "alan@example.com", ""},
+	{"user_hedy0000000000000000000000", "hedy", "Hedy", "Lamarr", "hedy@example.com", "moderator"},
 }
 
 type user struct {
@@ -81,11 +83,20 @@ func (c *Clerk) userJSON(u *user) map[string]any {
 		"primary_web3_wallet_id": nil, "web3_wallets": none, "passkeys": none,
 		"external_accounts": none, "saml_accounts": none, "enterprise_accounts": none, "organization_memberships": none,
 		"password_enabled": true, "totp_enabled": false, "backup_code_enabled": false, "two_factor_enabled": false,
-		"public_metadata": map[string]any{"plan": "demo"}, "unsafe_metadata": map[string]any{},
+		"public_metadata": u.publicMetadata(), "unsafe_metadata": map[string]any{},
 		"create_organization_enabled": false, "delete_self_enabled": false, "banned": false, "locked": false,
 		"last_sign_in_at": nil, "last_active_at": nil, "legal_accepted_at": nil,
 		"created_at": u.created.UnixMilli(), "updated_at": u.created.UnixMilli(),
 	}
+}
+
+// publicMetadata is the user's, as the session token has it too.
+func (u *user) publicMetadata() map[string]any {
+	metadata := map[string]any{"plan": "demo"}
+	if u.Role != "" {
+		metadata["role"] = u.Role
+	}
+	return metadata
 }
 
 func (c *Clerk) imageURL(u *user) string { return c.origin + Prefix + "/img/" + u.ID + ".svg" }

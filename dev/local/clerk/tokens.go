@@ -52,10 +52,12 @@ func (k signingKey) sign(claims map[string]any) string {
 	return token
 }
 
-// sessionToken is what ClerkJS's getToken ends up with: version 2 claims.
+// sessionToken is what ClerkJS's getToken ends up with: version 2 claims, and the
+// user's public metadata, as an instance has it whose session token is customised
+// with {"metadata": "{{user.public_metadata}}"}.
 func (c *Clerk) sessionToken(sessionID, userID, party string, verified time.Time) string {
 	now := time.Now()
-	return c.key.sign(map[string]any{
+	claims := map[string]any{
 		"azp": party,
 		"exp": now.Add(tokenLife).Unix(),
 		"fva": []int{int(now.Sub(verified).Minutes()), -1}, // minutes since the password, no second factor
@@ -67,7 +69,11 @@ func (c *Clerk) sessionToken(sessionID, userID, party string, verified time.Time
 		"sts": "active",
 		"sub": userID,
 		"v":   2,
-	})
+	}
+	if u := c.userByID(userID); u != nil {
+		claims["metadata"] = u.publicMetadata()
+	}
+	return c.key.sign(claims)
 }
 
 // Token is a good token of a new session of a user, as a page on Origin gets

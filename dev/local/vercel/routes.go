@@ -19,6 +19,7 @@ import (
 type Route struct {
 	Src      string            `json:"src"`
 	Methods  []string          `json:"methods"`
+	Has      []Condition       `json:"has"`
 	Dest     string            `json:"dest"`
 	Headers  map[string]string `json:"headers"`
 	Continue bool              `json:"continue"`
@@ -29,6 +30,22 @@ type Route struct {
 	// Vercel's expressions are JavaScript's, look-ahead included, which
 	// package regexp has not.
 	pattern *regexp2.Regexp
+}
+
+// Condition is what a route asks of a request beside its path: a header whose
+// value matches an expression.
+type Condition struct {
+	Type  string `json:"type"` // "header" is the only one known
+	Key   string `json:"key"`
+	Value string `json:"value"`
+
+	pattern *regexp2.Regexp
+}
+
+// holds tells whether a request fulfils the condition.
+func (c *Condition) holds(r *http.Request) bool {
+	ok, err := c.pattern.MatchString(r.Header.Get(c.Key))
+	return ok && err == nil
 }
 
 // builderRoutes are what `vercel build` puts behind a project's own routes.
@@ -95,22 +112,36 @@ func compile(routes []Route) ([]Route, error) {
 		if route.Handle != "" {
 			continue
 		}
-		// Vercel anchors an expression that is not anchored.
-		src := "^" + strings.TrimSuffix(strings.TrimPrefix(route.Src, "^"), "$") + "$"
-		pattern, err := regexp2.Compile(src, regexp2.ECMAScript)
-		if err != nil {
+		var err error
+		if route.pattern, err = compileAnchored(route.Src); err != nil {
 			return nil, fmt.Errorf("route %q: %w", route.Src, err)
 		}
-		route.pattern = pattern
+		for j := range route.Has {
+			condition := &route.Has[j]
+			if condition.Type != "header" {
+				return nil, fmt.Errorf("route %q: its condition on a %s is not known here", route.Src, condition.Type)
+			}
+			if condition.pattern, err = compileAnchored(condition.Value); err != nil {
+				return nil, fmt.Errorf("route %q: condition on %s: %w", route.Src, condition.Key, err)
+			}
+		}
 		route.Dest = namedGroup.ReplaceAllString(route.Dest, "$${$1}")
 	}
 	return routes, nil
 }
 
+// compileAnchored compiles an expression as Vercel does, which anchors it.
+func compileAnchored(expression string) (*regexp2.Regexp, error) {
+	return regexp2.Compile("^"+strings.TrimSuffix(strings.TrimPrefix(expression, "^"), "$")+"$", regexp2.ECMAScript)
+}
+
 // apply tells whether the route is for a request, and returns the path that
 // it leads to.
-func (route *Route) apply(method, path string) (dest string, ok bool) {
-	if route.pattern == nil || len(route.Methods) > 0 && !slices.Contains(route.Methods, method) {
+func (route *Route) apply(r *http.Request, path string) (dest string, ok bool) {
+	if route.pattern == nil || len(route.Methods) > 0 && !slices.Contains(route.Methods, r.Method) {
+		return "", false
+	}
+	if slices.ContainsFunc(route.Has, func(c Condition) bool { return !c.holds(r) }) {
 		return "", false
 	}
 	match, err := route.pattern.FindStringMatch(path)

@@ -65,7 +65,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		for _, route := range phase(s.Routes, handle) {
-			dest, ok := route.apply(r.Method, at)
+			dest, ok := route.apply(r, at)
 			if !ok {
 				continue
 			}
@@ -139,7 +139,7 @@ func (s *Server) file(at string) (string, bool) {
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, status int) {
 	w.Header().Set("Cache-Control", "public, max-age=0, must-revalidate")
 	for _, route := range phase(s.Routes, "error") {
-		dest, ok := route.apply(r.Method, r.URL.EscapedPath())
+		dest, ok := route.apply(r, r.URL.EscapedPath())
 		if !ok || route.Status != status {
 			continue
 		}

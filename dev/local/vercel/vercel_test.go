@@ -159,9 +159,29 @@ func TestWhatTheCDNIsToldStaysThere(t *testing.T) {
 	}
 }
 
+func TestARouteForSomeHeadersIsForThoseAlone(t *testing.T) {
+	server := serve(t, `[{"src": "^/x$", "has": [{"type": "header", "key": "user-agent", "value": ".*(Bot/|Crawler).*"}], "dest": "/api/echo"}, {"src": "^/x$", "dest": "/a.js"}]`)
+	for agent, want := range map[string]int{"Some Bot/1.0": 418, "Crawler": 418, "bot/1.0": 200, "Robot": 200, "": 200} {
+		request, err := http.NewRequest("GET", server.URL+"/x", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("User-Agent", agent)
+		response, err := server.Client().Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("User-Agent %q = %d; want %d", agent, response.StatusCode, want)
+		}
+	}
+}
+
 func TestRoutesThatVercelWouldServeOtherwiseAreRefused(t *testing.T) {
 	for _, text := range []string{
-		`{"routes":[{"src":"/x","has":[{"type":"header","key":"a"}],"dest":"/y"}]}`,
+		`{"routes":[{"src":"/x","has":[{"type":"query","key":"a","value":"b"}],"dest":"/y"}]}`,
+		`{"routes":[{"src":"/x","missing":[{"type":"header","key":"a","value":"b"}],"dest":"/y"}]}`,
 		`{"routes":[{"src":"(","dest":"/y"}]}`, `{"rewrites":[]}`, `{`, ``,
 	} {
 		if _, err := ReadRoutes(filepath.Join(write(t, map[string]string{"vercel.json": text}), "vercel.json")); err == nil {

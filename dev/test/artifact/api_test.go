@@ -142,11 +142,20 @@ func TestAPostLivesOnTheDeployedFunctions(t *testing.T) {
 	if feed := s.call(t, "GET", "/api/posts?limit=1", ""); feed.status != 200 || strings.Count(feed.text, `"id":`) != 2 || !strings.Contains(feed.text, `"changed"`) {
 		t.Errorf("the feed = %d %s; want the changed post with its author, once", feed.status, feed.text)
 	}
+	for path, agent := range map[string]string{"/feed.xml": "", "/u/" + ada + "/feed.xml": "", fmt.Sprint("/p/", post.json["id"]): "Twitterbot/1.0"} {
+		if page := s.call(t, "GET", path, "", "Authorization", "", "User-Agent", agent); page.status != 200 || !strings.Contains(page.text, "changed") || !strings.Contains(page.text, "Ada Lovelace") {
+			t.Errorf("%s = %d %s; want the changed post", path, page.status, page.text)
+		}
+	}
 	if gone := s.call(t, "DELETE", at, ""); gone.status != 204 || gone.text != "" {
 		t.Errorf("delete = %d %q", gone.status, gone.text)
 	}
 	for _, method := range []string{"GET", "DELETE"} {
 		checkProblem(t, method+" of a deleted post", s.call(t, method, at, ""), 404)
+	}
+
+	if cleared := s.call(t, "DELETE", "/api/posts?userId="+ada, ""); cleared.status != 200 || cleared.text != `{"deleted":0,"more":false}` {
+		t.Errorf("delete all = %d %s", cleared.status, cleared.text)
 	}
 
 	for path, function := range s.Functions {
@@ -168,7 +177,9 @@ func TestTheDeploymentRefusesWhatItShould(t *testing.T) {
 		{"GET", "/api/posts", "Bearer a.b.c", 401, "WWW-Authenticate", "Bearer"},
 		{"PATCH", "/api/posts/1", "", 401, "WWW-Authenticate", "Bearer"},
 		{"DELETE", "/api/posts/1", "", 401, "WWW-Authenticate", "Bearer"},
-		{"PUT", "/api/posts", "", 405, "Allow", "GET, HEAD, POST"},
+		{"PUT", "/api/posts", "", 405, "Allow", "GET, HEAD, POST, DELETE"},
+		{"DELETE", "/api/posts?userId=user_1", "", 401, "WWW-Authenticate", "Bearer"},
+		{"POST", "/feed.xml", "", 405, "Allow", "GET, HEAD"},
 		{"POST", "/api/posts/1", "", 405, "Allow", "GET, HEAD, PATCH, DELETE"},
 		{"GET", "/api/posts/1", "", 404, "Cache-Control", "no-store"},
 		{"GET", "/api/posts/list", "", 404, "Cache-Control", "no-store"},

@@ -331,8 +331,9 @@ var contract = []struct {
 	{"a known path says which methods it has", func(t *testing.T, a *api) {
 		post := a.publish(ada, "hello")
 		for at, want := range map[string]struct{ allow, methods string }{
-			"/api/posts": {"GET, HEAD, POST", "PUT PATCH DELETE OPTIONS TRACE BREW"},
+			"/api/posts": {"GET, HEAD, POST, DELETE", "PUT PATCH OPTIONS TRACE BREW"},
 			path(post):   {"GET, HEAD, PATCH, DELETE", "POST PUT OPTIONS TRACE BREW"},
+			"/feed.xml":  {"GET, HEAD", "POST PUT PATCH DELETE OPTIONS TRACE BREW"},
 		} {
 			for method := range strings.FieldsSeq(want.methods) {
 				got := a.call(ada, method, at, "")

@@ -28,10 +28,12 @@ func TestOpenAPIDescribesTheRoutesOfVercelJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	example := strings.NewReplacer("{id}", "42", "{userId}", "user_1")
+	paths := []string{"/api/posts", "/api/posts/42", "/feed.xml", "/u/user_1/feed.xml", "/p/42"}
 	var described []string
 	for path, item := range description.Paths.Map() {
 		for method := range item.Operations() {
-			described = append(described, method+" "+strings.ReplaceAll(path, "{id}", "42"))
+			described = append(described, method+" "+example.Replace(path))
 		}
 	}
 	var config struct{ Routes []localvercel.Route }
@@ -48,12 +50,12 @@ func TestOpenAPIDescribesTheRoutesOfVercelJSON(t *testing.T) {
 			continue // headers, pages, and what is answered 404 or 405
 		}
 		source := regexp.MustCompile(route.Src)
-		at := slices.IndexFunc([]string{"/api/posts", "/api/posts/42"}, source.MatchString)
+		at := slices.IndexFunc(paths, source.MatchString)
 		if at < 0 {
 			t.Fatalf("route %s is for a path that this test does not know: add it", route.Src)
 		}
 		for _, method := range route.Methods {
-			routed = append(routed, method+" "+[]string{"/api/posts", "/api/posts/42"}[at])
+			routed = append(routed, method+" "+paths[at])
 		}
 	}
 	slices.Sort(described)

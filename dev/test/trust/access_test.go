@@ -26,6 +26,7 @@ func TestNobodyDoesWhatIsNotTheirs(t *testing.T) {
 		"author, bearer":   {authorization: "bearer " + s.token(ada)},
 		"other":            {authorization: s.as(grace)},
 		"other, as author": {authorization: s.as(grace), cookie: "__session=" + s.token(ada)},
+		"moderator":        {authorization: s.as(hedy)},
 	}
 	for name, authorization := range s.badAuthorizations(t) {
 		callers["bad: "+name] = caller{authorization: authorization}
@@ -33,7 +34,7 @@ func TestNobodyDoesWhatIsNotTheirs(t *testing.T) {
 	const theirs, none = "Ada's", "nobody's"
 	cells := 0
 	for name, caller := range callers {
-		for _, route := range []string{"GET list", "HEAD list", "GET list of Ada's", "GET one", "HEAD one", "POST", "PATCH", "DELETE"} {
+		for _, route := range []string{"GET list", "HEAD list", "GET list of Ada's", "GET one", "HEAD one", "POST", "PATCH", "DELETE", "DELETE all of Ada's", "GET feed", "GET feed of Ada's", "GET share"} {
 			for _, owner := range []string{theirs, none} {
 				cells++
 				if _, err := s.db.Exec("DELETE FROM posts"); err != nil {
@@ -55,15 +56,21 @@ func TestNobodyDoesWhatIsNotTheirs(t *testing.T) {
 				switch {
 				case what == "list" || method == "POST":
 					path = "/api/posts"
-				case what == "list of Ada's":
+				case what == "list of Ada's" || what == "all of Ada's":
 					path = "/api/posts?userId=" + ada
+				case what == "feed":
+					path = "/feed.xml"
+				case what == "feed of Ada's":
+					path = "/u/" + ada + "/feed.xml"
+				case what == "share":
+					path = fmt.Sprint("/p/", id)
 				}
 				if method == "POST" || method == "PATCH" {
 					body = content(private)
 				}
-				var headers []string
+				headers := []string{"User-Agent", "Twitterbot/1.0"} // shared links are for robots
 				if caller.cookie != "" {
-					headers = []string{"Cookie", caller.cookie}
+					headers = append(headers, "Cookie", caller.cookie)
 				}
 				got, err := s.send(caller.authorization, method, path, body, headers...)
 				if rows := s.rows(t); err != nil || got.status != want || !slices.Equal(rows, after) {
@@ -81,16 +88,16 @@ func TestNobodyDoesWhatIsNotTheirs(t *testing.T) {
 // permitted is the contract: the status, and the rows afterwards.
 func permitted(caller, route string, exists bool) (status int, rows []string) {
 	rows = []string{ada + ": hers"}
-	user := map[string]string{"author": ada, "author, bearer": ada, "other": grace, "other, as author": grace}[caller]
+	user := map[string]string{"author": ada, "author, bearer": ada, "other": grace, "other, as author": grace, "moderator": hedy}[caller]
 	isAuthor := user == ada && exists
 	switch {
 	case caller == "bad":
 		return 401, rows // reading with a bad session is refused too
-	case strings.Contains(route, "list"):
+	case strings.Contains(route, "list"), strings.Contains(route, "feed"):
 		return 200, rows
-	case strings.HasSuffix(route, "one") && exists:
+	case (strings.HasSuffix(route, "one") || route == "GET share") && exists:
 		return 200, rows
-	case strings.HasSuffix(route, "one"):
+	case strings.HasSuffix(route, "one") || route == "GET share":
 		return 404, rows
 	case user == "":
 		return 401, rows
@@ -98,8 +105,12 @@ func permitted(caller, route string, exists bool) (status int, rows []string) {
 		return 201, append(rows, user+": "+private)
 	case route == "PATCH" && isAuthor:
 		return 200, []string{ada + ": " + private}
-	case route == "DELETE" && isAuthor:
+	case route == "DELETE" && exists && (isAuthor || user == hedy):
 		return 204, nil
+	case route == "DELETE all of Ada's" && (user == ada || user == hedy):
+		return 200, nil
+	case route == "DELETE all of Ada's":
+		return 403, rows
 	}
 	return 404, rows // somebody else's looks as if it were not there
 }

@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"flag"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/mmcdole/gofeed/atom"
 	"github.com/vercel/go-bridge/go/bridge"
 
 	"warble/api/posts"
@@ -38,6 +40,9 @@ var handlers = []struct {
 	{"getPost getPostHead", localvercel.InProcess(posts.Get)},
 	{"updatePost", localvercel.InProcess(posts.Update)},
 	{"deletePost", localvercel.InProcess(posts.Delete)},
+	{"clearPosts", localvercel.InProcess(posts.Clear)},
+	{"feed feedHead userFeed userFeedHead", localvercel.InProcess(posts.Feed)},
+	{"sharePost sharePostHead", localvercel.InProcess(posts.Share)},
 }
 
 // FuzzRequest sends any request to any function, through Vercel's bridge, as
@@ -72,7 +77,7 @@ type attempt struct {
 	method, target, authorization, key, contentType, header, value, body string
 }
 
-// fuzzed is the five functions in this process, on a MariaDB. That is a process
+// fuzzed is the functions in this process, on a MariaDB. That is a process
 // of its own: the embedded database would be instrumented for fuzzing too, and
 // then takes most of the time.
 type fuzzed struct {
@@ -200,6 +205,10 @@ func (z *fuzzed) try(t *testing.T, a attempt) {
 		if len(body) > 0 {
 			fail("a body where there may be none")
 		}
+	case status == 404 && header.Get("Content-Type") == "text/html; charset=utf-8" && strings.HasPrefix(which.operations, "sharePost"):
+		if !strings.Contains(string(body), "noindex") {
+			fail("a page that is gone may be indexed")
+		}
 	case status >= 400:
 		var problem struct {
 			Type, Title, Detail, RequestID string
@@ -208,6 +217,14 @@ func (z *fuzzed) try(t *testing.T, a attempt) {
 		if json.Unmarshal(body, &problem) != nil || header.Get("Content-Type") != "application/problem+json" || problem.Status != status ||
 			problem.Title != http.StatusText(status) || problem.Detail == "" || problem.RequestID != requestID {
 			fail("no problem that says what to do")
+		}
+	case status == 200 && header.Get("Content-Type") == "application/atom+xml; charset=utf-8" && strings.HasPrefix(which.operations, "feed"):
+		if _, err := (&atom.Parser{}).Parse(bytes.NewReader(body)); err != nil {
+			fail("no Atom: %v", err)
+		}
+	case status == 200 && header.Get("Content-Type") == "text/html; charset=utf-8" && strings.HasPrefix(which.operations, "sharePost"):
+		if strings.Contains(string(body), "<script") {
+			fail("a script")
 		}
 	case status != 200 && status != 201 || header.Get("Content-Type") != "application/json" || !json.Valid(body):
 		fail("neither a problem nor a post nor a list")
@@ -274,6 +291,11 @@ func hostile() []attempt {
 		{function: 3, method: "PATCH", target: "/api/posts/{other}", authorization: "Bearer {token}", contentType: "application/json", body: content("x")},
 		{function: 4, method: "DELETE", target: "/api/posts/{id}", authorization: "bearer {token}"},
 		{function: 4, method: "DELETE", target: "/api/posts/{other}", authorization: "Bearer {token}"},
+		{function: 5, method: "DELETE", target: "/api/posts?userId=" + ada, authorization: "Bearer {token}"},
+		{function: 5, method: "DELETE", target: "/api/posts?userId=" + grace, authorization: "Bearer {token}"},
+		{function: 6, method: "GET", target: "/feed.xml"},
+		{function: 6, method: "HEAD", target: "/u/" + ada + "/feed.xml"},
+		{function: 7, method: "GET", target: "/p/{id}"},
 	}
 	encode := base64.RawURLEncoding.EncodeToString
 	long := strings.Repeat("9", 20_000)
@@ -290,6 +312,7 @@ func hostile() []attempt {
 		"/api/posts?before=", "/api/posts?before=0-0", "/api/posts?before=1-1-1", "/api/posts?before=253402300799999-9223372036854775807", "/api/posts?before=253402300800000-1", "/api/posts?before=9223372036854775807-9223372036854775807",
 		"/api/posts?before=-1-1", "/api/posts?before=" + url.QueryEscape("' OR 1=1 -- "), "/api/posts?before=%00", "/api/posts?userId=", "/api/posts?userId=user_", "/api/posts?userId=user_%00", "/api/posts?userId=user_%F0%9F%90%A6",
 		"/api/posts?userId=" + url.QueryEscape("user_' OR '1'='1"), "/api/posts?userId=user_%5C", "/api/posts?userId=user_" + long, "/api/posts?userId=user_A%20", "/api/posts?" + strings.Repeat("a&", 10_000), "/api/posts?__proto__=1&%FF=%FF",
+		"/u//feed.xml", "/u/user_%00/feed.xml", "/u/user_" + long + "/feed.xml", "/u/" + ada + "/feed.xml/feed.xml", "/u/user_<script>/feed.xml", "/p/0", "/p/-1", "/p/" + long, "/p/{id}/", "/p/%31",
 	}
 	keys := []string{"k", `"k"`, `"`, `""`, `"k`, " k", "k ", "é", "\x00", "\x7f", strings.Repeat("k", 128), strings.Repeat("k", 129), "a\nb", `'; DROP TABLE posts; --`, `\`, private}
 	bodies := []string{
@@ -319,7 +342,7 @@ func hostile() []attempt {
 		for _, header := range headers {
 			vary(func(a *attempt) { a.header, a.value = header[0], header[1] })
 		}
-		if i < 3 || a.function == 2 {
+		if i < 3 || a.function == 2 || a.function >= 5 {
 			for _, target := range targets {
 				vary(func(a *attempt) { a.target = target })
 			}

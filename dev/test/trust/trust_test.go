@@ -104,6 +104,7 @@ func deploy(tb testing.TB, processes int, environment map[string]string) *site {
 const (
 	ada   = "user_ada00000000000000000000000"
 	grace = "user_grace000000000000000000000"
+	hedy  = "user_hedy0000000000000000000000" // a moderator
 )
 
 // token is a good token of a user. One lasts a minute, and signing is slow.

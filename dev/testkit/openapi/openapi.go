@@ -31,6 +31,12 @@ var Description = sync.OnceValues(func() (*openapi3.T, error) {
 	return description, nil
 })
 
+// Feeds and pages for robots are text to the description.
+func init() {
+	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.FileBodyDecoder)
+	openapi3filter.RegisterBodyDecoder("application/atom+xml", openapi3filter.FileBodyDecoder)
+}
+
 var router = sync.OnceValues(func() (routers.Router, error) {
 	description, err := Description()
 	if err != nil {

@@ -1,0 +1,152 @@
+package posts
+
+import (
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"warble/lib/database"
+	"warble/lib/handler"
+	"warble/lib/post"
+	"warble/lib/problem"
+	"warble/lib/profile"
+	"warble/lib/session"
+)
+
+const (
+	newestSQL = `
+SELECT id, user_id, content, created_at, updated_at
+FROM posts
+ORDER BY created_at DESC, id DESC
+LIMIT ?`
+
+	newestOfAuthorSQL = `
+SELECT id, user_id, content, created_at, updated_at
+FROM posts
+WHERE user_id = ?
+ORDER BY created_at DESC, id DESC
+LIMIT ?`
+)
+
+// feedLength is the number of posts in a feed. feedLifetime is how long the CDN
+// may keep one: feed readers ask every few minutes at most.
+const (
+	feedLength   = 20
+	feedLifetime = time.Minute
+)
+
+// Feed answers GET /feed.xml and GET /u/{userId}/feed.xml: the newest posts, of
+// everybody or of one author, as Atom (RFC 4287).
+func Feed(w http.ResponseWriter, r *http.Request) {
+	handler.Serve(w, r, http.MethodGet, handler.FeedPath, func(r *handler.Request) (*handler.Response, error) {
+		if _, err := session.Optional(r.Request); err != nil {
+			return nil, err
+		}
+		query, args := newestSQL, []any{feedLength}
+		path, _ := strings.CutSuffix(r.URL.Path, "/feed.xml")
+		author, isAuthors := strings.CutPrefix(path, "/u/")
+		if isAuthors {
+			if !post.IsUserID(author) {
+				return nil, problem.NotFound()
+			}
+			query, args = newestOfAuthorSQL, []any{author, feedLength}
+		}
+		db, err := database.Pool()
+		if err != nil {
+			return nil, err
+		}
+
+		posts := make([]post.Post, 0, feedLength)
+		if err := db.SelectContext(r.Context(), &posts, query, args...); err != nil {
+			return nil, database.Problem(err)
+		}
+
+		profile.Fill(r.Context(), posts)
+		document, err := xml.Marshal(atomOf(r.Request, path, posts))
+		if err != nil {
+			return nil, fmt.Errorf("encode the feed: %w", err)
+		}
+		return &handler.Response{Status: http.StatusOK, ContentType: "application/atom+xml; charset=utf-8", Body: append([]byte(xml.Header), document...), CDNLifetime: feedLifetime}, nil
+	})
+}
+
+// The elements of RFC 4287 that a feed of posts has.
+type (
+	atomFeed struct {
+		XMLName xml.Name    `xml:"http://www.w3.org/2005/Atom feed"`
+		ID      string      `xml:"id"`
+		Title   string      `xml:"title"`
+		Updated string      `xml:"updated"`
+		Links   []atomLink  `xml:"link"`
+		Entries []atomEntry `xml:"entry"`
+	}
+	atomLink struct {
+		Rel  string `xml:"rel,attr"`
+		Type string `xml:"type,attr"`
+		Href string `xml:"href,attr"`
+	}
+	atomEntry struct {
+		ID        string     `xml:"id"`
+		Title     string     `xml:"title"`
+		Updated   string     `xml:"updated"`
+		Published string     `xml:"published"`
+		Author    atomAuthor `xml:"author"`
+		Link      atomLink   `xml:"link"`
+		Content   string     `xml:"content"` // without a type attribute it is plain text
+	}
+	atomAuthor struct {
+		Name string `xml:"name"`
+		URI  string `xml:"uri"`
+	}
+)
+
+// titleLength is the most characters of a post that make its entry's title.
+const titleLength = 60
+
+// atomOf makes the feed of posts for the page at path: "" for everybody's.
+func atomOf(r *http.Request, path string, posts []post.Post) atomFeed {
+	origin := handler.Origin(r)
+	page := origin + path
+	if path == "" {
+		page = origin + "/"
+	}
+	feed := atomFeed{
+		ID:      atomID(r, path+"/feed"),
+		Title:   "Warble",
+		Updated: string(post.TimeOf(time.Unix(0, 0))), // an empty feed must have a time too
+		Links: []atomLink{
+			{"self", "application/atom+xml", origin + path + "/feed.xml"},
+			{"alternate", "text/html", page},
+		},
+	}
+	for _, p := range posts {
+		if path != "" {
+			feed.Title = p.AuthorName() + " on Warble"
+		}
+		feed.Updated = max(feed.Updated, string(p.UpdatedAt))
+		link := fmt.Sprintf("%s/p/%d", origin, p.ID)
+		feed.Entries = append(feed.Entries, atomEntry{
+			ID:        atomID(r, fmt.Sprintf("/p/%d", p.ID)),
+			Title:     p.Excerpt(titleLength),
+			Updated:   string(p.UpdatedAt),
+			Published: string(p.CreatedAt),
+			Author:    atomAuthor{p.AuthorName(), origin + "/u/" + p.UserID},
+			Link:      atomLink{"alternate", "text/html", link},
+			Content:   p.Content,
+		})
+	}
+	return feed
+}
+
+// atomID returns the id of a thing, which stays the same whatever domain of the
+// site it is read from: a tag URI (RFC 4151) of the production domain.
+func atomID(r *http.Request, thing string) string {
+	domain := os.Getenv("VERCEL_PROJECT_PRODUCTION_URL")
+	if domain == "" {
+		domain, _, _ = strings.Cut(r.Host, ":")
+	}
+	return "tag:" + domain + ",2026:" + thing
+}
