@@ -16,7 +16,7 @@ import (
 )
 
 // budget is the most that HTML, CSS and JavaScript of ours may weigh, gzipped.
-const budget = 20 << 10
+const budget = 24 << 10
 
 // mostRequests may be made before the first post shows, the page's own included.
 const mostRequests = 10
