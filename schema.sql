@@ -7,10 +7,11 @@ CREATE TABLE IF NOT EXISTS posts (
   id BIGINT NOT NULL AUTO_INCREMENT,
 
   -- Clerk's id of its author, "user_…". Profiles stay with Clerk: there is no
-  -- table of users and no foreign key. Binary, or user_A and user_a were one.
+  -- table of users and no foreign key. Binary collation, so that user_A and user_a
+  -- differ.
   user_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
 
-  -- What it says: 1 to 200 Unicode characters, checked by the functions.
+  -- The text: 1 to 200 Unicode code points, checked by the functions.
   content VARCHAR(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci NOT NULL,
 
   -- When it was published and last changed: UTC, in milliseconds, set by the
@@ -22,8 +23,12 @@ CREATE TABLE IF NOT EXISTS posts (
   -- none was sent.
   idempotency_key VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin NULL,
 
-  -- The stretch of POST_INTERVAL seconds that it took: its start, in Unix
-  -- seconds. NULL when POST_INTERVAL is 0.
+  -- SHA-256 of the content that the key was first sent with, in hexadecimal. An
+  -- edit does not change it. NULL when no key was sent.
+  idempotency_digest CHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL,
+
+  -- The slot of POST_INTERVAL seconds that the post was published in: its start,
+  -- in Unix seconds. NULL when POST_INTERVAL is 0.
   slot BIGINT NULL,
 
   PRIMARY KEY (id),

@@ -1,11 +1,14 @@
 package posts
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/jmoiron/sqlx"
 
 	"warble/lib/database"
 	"warble/lib/handler"
@@ -15,17 +18,22 @@ import (
 	"warble/lib/session"
 )
 
-// The insert is plain: the table's unique keys refuse the second post of an
-// idempotency key, and of a slot of time. Only then is it asked which it was.
+// The insert is plain: the table's unique keys refuse a second post of an
+// idempotency key, and of a slot. Only then a SELECT finds which post refused it.
 const (
 	insertSQL = `
-INSERT INTO posts (user_id, content, created_at, updated_at, idempotency_key, slot)
-VALUES (?, ?, ?, ?, ?, ?)`
+INSERT INTO posts (user_id, content, created_at, updated_at, idempotency_key, idempotency_digest, slot)
+VALUES (?, ?, ?, ?, ?, ?, ?)`
 
 	replayedSQL = `
-SELECT id, user_id, content, created_at, updated_at
+SELECT id, user_id, content, created_at, updated_at, idempotency_digest
 FROM posts
 WHERE user_id = ? AND idempotency_key = ?`
+
+	slotTakenSQL = `
+SELECT COUNT(*)
+FROM posts
+WHERE user_id = ? AND slot = ?`
 )
 
 // Create answers POST /api/posts: publishes a post of the signed-in user.
@@ -53,42 +61,93 @@ func Create(w http.ResponseWriter, r *http.Request) {
 			return nil, err
 		}
 
-		posts := []post.Post{{UserID: user.ID, Content: content, CreatedAt: post.TimeOf(now), UpdatedAt: post.TimeOf(now)}}
+		row := post.Post{UserID: user.ID, Content: content, CreatedAt: post.TimeOf(now), UpdatedAt: post.TimeOf(now)}
+		var digest *string
+		if key != nil {
+			d := post.Digest(content)
+			digest = &d
+		}
 		status := http.StatusCreated
-		result, err := database.Exec(r.Context(), db, insertSQL, user.ID, content, now, now, key, slot.Start)
-		switch {
-		case err == nil:
-			if posts[0].ID, err = result.LastInsertId(); err != nil {
-				return nil, fmt.Errorf("id of the new post: %w", err)
+		// A post that refused the insert may be deleted before it is looked for. The
+		// insert is then sent again.
+		done := database.Retry(r.Context(), func() bool {
+			var result sql.Result
+			result, err = database.Exec(r.Context(), db, insertSQL, user.ID, content, now, now, key, digest, slot.Start)
+			if err == nil {
+				if row.ID, err = result.LastInsertId(); err != nil {
+					err = fmt.Errorf("id of the new post: %w", err)
+				}
+				return true
 			}
-		case !database.IsDuplicate(err):
-			return nil, database.Problem(err)
-		case key == nil:
-			return nil, tooSoon(slot)
-		default:
-			status = http.StatusOK
-			err = db.GetContext(r.Context(), &posts[0], replayedSQL, user.ID, *key)
-			if errors.Is(err, sql.ErrNoRows) {
-				return nil, tooSoon(slot)
+			if !database.IsDuplicate(err) {
+				err = database.Problem(err)
+				return true
 			}
-			if err != nil {
-				return nil, database.Problem(err)
+			if key != nil {
+				var first post.Post
+				first, err = replayed(r.Context(), db, user.ID, *key, content)
+				if !errors.Is(err, sql.ErrNoRows) {
+					row, status = first, http.StatusOK
+					return true
+				}
 			}
-			// What an edited post said first is not kept: it is taken as the same.
-			if first := posts[0]; first.Content != content && first.UpdatedAt == first.CreatedAt {
-				return nil, problem.New(http.StatusUnprocessableEntity,
-					"This Idempotency-Key has published another text. Send a new key with a new text.")
+			if slot.Start != nil {
+				var taken int
+				if err = db.GetContext(r.Context(), &taken, slotTakenSQL, user.ID, *slot.Start); err != nil {
+					err = database.Problem(err)
+					return true
+				}
+				if taken > 0 {
+					err = tooSoon(slot)
+					return true
+				}
 			}
+			return false
+		})
+		if !done && r.Context().Err() != nil {
+			err = database.Problem(r.Context().Err())
+		} else if !done {
+			// No unique key but PRIMARY is left. Where ids come from a sequence, as on
+			// a sharded Vitess, it has fallen behind.
+			err = problem.Unavailable("The post could not be published right now. Try again in a moment.",
+				errors.New("a duplicate key refuses the insert, but no post has its key or its slot: if ids come from a sequence, raise its next_id above MAX(id)"))
+		}
+		if err != nil {
+			return nil, err
 		}
 
-		profile.Fill(r.Context(), posts)
-		location := fmt.Sprintf("/api/posts/%d", posts[0].ID)
-		return &handler.Response{Status: status, Body: posts[0], Location: location}, nil
+		profile.FillOne(r.Context(), &row)
+		location := fmt.Sprintf("/api/posts/%d", row.ID)
+		return &handler.Response{Status: status, Body: row, Location: location}, nil
 	})
 }
 
+// replayed returns the post that an Idempotency-Key has published. Its errors are
+// sql.ErrNoRows where there is none, and problems: a 422 where the first text was
+// another one.
+func replayed(ctx context.Context, db *sqlx.DB, userID, key, content string) (post.Post, error) {
+	var first struct {
+		post.Post
+		Digest *string `db:"idempotency_digest"`
+	}
+	err := db.GetContext(ctx, &first, replayedSQL, userID, key)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return post.Post{}, err
+	case err != nil:
+		return post.Post{}, database.Problem(err)
+	case first.Digest == nil && (first.Content == content || first.UpdatedAt != first.CreatedAt):
+		return first.Post, nil // from before the column; an edit has replaced its first text
+	case first.Digest == nil || *first.Digest != post.Digest(content):
+		return post.Post{}, problem.New(http.StatusUnprocessableEntity,
+			"This Idempotency-Key has published another text. Send a new key with a new text.")
+	}
+	return first.Post, nil
+}
+
 func tooSoon(slot post.Slot) error {
-	p := problem.New(http.StatusTooManyRequests, "You have just published a post. Send this one again after the time in Retry-After.")
-	p.RetryAfter = max(time.Until(slot.End), time.Second)
+	wait := max(time.Until(slot.End), time.Second)
+	p := problem.New(http.StatusTooManyRequests, "You have just published a post. You can publish the next one "+problem.InWords(wait)+".")
+	p.RetryAfter = wait
 	return p
 }

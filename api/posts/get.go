@@ -28,12 +28,12 @@ func Get(w http.ResponseWriter, r *http.Request) {
 			return nil, err
 		}
 
-		posts := make([]post.Post, 1)
-		if err := db.GetContext(r.Context(), &posts[0], getSQL, r.ID); err != nil {
+		var row post.Post
+		if err := db.GetContext(r.Context(), &row, getSQL, r.ID); err != nil {
 			return nil, database.Problem(err)
 		}
 
-		profile.Fill(r.Context(), posts)
-		return &handler.Response{Status: http.StatusOK, Body: posts[0], CDNLifetime: handler.CDNMinimum}, nil
+		profile.FillOne(r.Context(), &row)
+		return &handler.Response{Status: http.StatusOK, Body: row, CDNLifetime: handler.CDNMinimum}, nil
 	})
 }

@@ -1,10 +1,11 @@
 // Package posts holds the API's functions, one to a file, as Vercel deploys
-// them: each verifies the Clerk session, takes the pooled connection and runs
-// one statement.
+// them: each verifies the Clerk session, takes the pooled connection and runs its
+// statement.
 package posts
 
 import (
 	"net/http"
+	"os"
 
 	"warble/lib/database"
 	"warble/lib/handler"
@@ -31,6 +32,15 @@ WHERE user_id = ? AND created_at <= ? AND (created_at < ? OR id < ?)
 ORDER BY created_at DESC, id DESC
 LIMIT ?`
 )
+
+// A cold start waits for its database, so connect while the process starts. The
+// variable is there in a process that the platform has started; a test or another
+// program that imports this package does not connect.
+func init() {
+	if os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
+		go database.Pool()
+	}
+}
 
 // List answers GET /api/posts: the most recent posts, newest first, for anyone.
 // A session that is presented must be good.

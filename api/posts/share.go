@@ -37,8 +37,8 @@ func Share(w http.ResponseWriter, r *http.Request) {
 			return nil, err
 		}
 
-		posts := make([]post.Post, 1)
-		err = db.GetContext(r.Context(), &posts[0], shareSQL, r.ID)
+		var row post.Post
+		err = db.GetContext(r.Context(), &row, shareSQL, r.ID)
 		if errors.Is(err, sql.ErrNoRows) {
 			gone := problem.NotFound()
 			gone.HTML = goneHTML
@@ -48,8 +48,8 @@ func Share(w http.ResponseWriter, r *http.Request) {
 			return nil, database.Problem(err)
 		}
 
-		profile.Fill(r.Context(), posts)
-		return &handler.Response{Status: http.StatusOK, ContentType: "text/html; charset=utf-8", Body: shareHTML(r.Host, posts[0]), CDNLifetime: shareLifetime}, nil
+		profile.FillOne(r.Context(), &row)
+		return &handler.Response{Status: http.StatusOK, ContentType: "text/html; charset=utf-8", Body: shareHTML(r.Host, row), CDNLifetime: shareLifetime}, nil
 	})
 }
 

@@ -70,7 +70,7 @@ func run(ctx context.Context) error {
 			return err
 		}
 	}
-	config, err := buildPage(ctx, root)
+	config, err := buildPage(ctx, root, clerk.proxyURL)
 	if err != nil {
 		return err
 	}
@@ -134,6 +134,7 @@ func listen(port string) (net.Listener, error) {
 // clerk is the Clerk instance in use.
 type clerk struct {
 	local        http.Handler // nil for an instance of Clerk's own
+	proxyURL     string       // where the page finds its Frontend API; "" for where the key says
 	what, signIn string       // for the banner
 }
 
@@ -162,21 +163,22 @@ func startClerk(ctx context.Context, root, origin string) (clerk, error) {
 		os.Setenv(name, value)
 	}
 	os.Setenv("CLERK_AUTHORIZED_PARTIES", parties)
-	os.Setenv("CLERK_PROXY_URL", localclerk.Prefix) // the page's, so that ClerkJS asks this server
 	var names []string
 	for _, person := range localclerk.People {
 		names = append(names, person.Username)
 	}
 	return clerk{
-		local:  local,
-		what:   "local, under /__clerk (the real ClerkJS, a stand-in for its API)",
-		signIn: fmt.Sprintf("Sign in as %s; the password is %s", strings.Join(names, ", "), localclerk.Password),
+		local:    local,
+		proxyURL: localclerk.Prefix,
+		what:     "local, under /__clerk (the real ClerkJS, a stand-in for its API)",
+		signIn:   fmt.Sprintf("Sign in as %s; the password is %s", strings.Join(names, ", "), localclerk.Password),
 	}, nil
 }
 
 // buildPage runs the build command of vercel.json, and returns the file of the
-// page's configuration that it wrote.
-func buildPage(ctx context.Context, root string) (string, error) {
+// page's configuration that it wrote. A proxyURL is for the page alone: the
+// functions take the proxy of a deployment for the issuer of its sessions.
+func buildPage(ctx context.Context, root, proxyURL string) (string, error) {
 	config, err := os.CreateTemp("", "warble-config-*.js")
 	if err != nil {
 		return "", err
@@ -184,6 +186,9 @@ func buildPage(ctx context.Context, root string) (string, error) {
 	config.Close()
 	build := exec.CommandContext(ctx, "sh", "lib/page/build.sh", config.Name())
 	build.Dir, build.Stderr = root, os.Stderr
+	if proxyURL != "" {
+		build.Env = append(os.Environ(), "CLERK_PROXY_URL="+proxyURL)
+	}
 	if err := build.Run(); err != nil {
 		return "", fmt.Errorf("build the page: %w", err)
 	}

@@ -4,9 +4,13 @@ package database
 
 import (
 	"context"
+	"crypto/tls"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -36,9 +40,9 @@ const (
 )
 
 // Pool returns the process's pool of connections, opened by the first call:
-// DATABASE_URL is read then, and the first connection made, which a call
-// meanwhile waits for. Its error is a problem that names DATABASE_URL. A
-// database that cannot be reached is none: each statement tries again.
+// DATABASE_URL is read then, and the first connection made; further calls wait for
+// both. Its error is a problem that names DATABASE_URL. An unreachable database is
+// not an error here: each statement tries to connect again.
 var Pool = sync.OnceValues(func() (*sqlx.DB, error) {
 	config, err := Config(os.Getenv("DATABASE_URL"))
 	if err != nil {
@@ -60,14 +64,6 @@ var Pool = sync.OnceValues(func() (*sqlx.DB, error) {
 	}
 	return db, nil
 })
-
-// A cold start waits for its database: the connection is begun as the process
-// is, while Vercel's runtime starts and the session is verified.
-func init() {
-	if os.Getenv("DATABASE_URL") != "" {
-		go Pool()
-	}
-}
 
 var malformed = problem.Misconfigured("DATABASE_URL",
 	"is malformed: set it to mysql://user:password@host/database, as PlanetScale's dashboard gives it (special characters in the password percent-encoded), or to a go-sql-driver DSN")
@@ -108,7 +104,8 @@ func Config(databaseURL string) (*mysql.Config, error) {
 	}
 	config.ParseTime, config.Loc = true, time.UTC
 	config.InterpolateParams = true // a statement is one round trip, not prepare, execute and close
-	config.ClientFoundRows = true   // an update that changes nothing has found its row all the same
+	config.ClientFoundRows = true   // an update that changes nothing counts its row too
+	config.RejectReadOnly = true    // after a failover, leave a server that has become read-only
 	config.Timeout, config.ReadTimeout, config.WriteTimeout = dialTimeout, ioTimeout, ioTimeout
 	config.Logger = &mysql.NopLogger{} // errors reach the log once, through their request
 	return config, nil
@@ -123,20 +120,41 @@ func local(config *mysql.Config) bool {
 	return err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback())
 }
 
-// attempts bounds how often a write is sent. Posts of one user that race each
-// other for a key and a slot can undo each other; measured with 48 at once, one
-// in thirty was undone, and hardly one twice.
-const attempts = 5
+// attempts bounds how often a write is sent. Of 48 racing inserts of one user,
+// one in thirty was undone on Vitess, the worst of the servers tried; with
+// deletions of the same rows among them, eight attempts left none unserved.
+const attempts = 8
 
-// Exec runs a statement that writes. One that the database undid to let another
-// pass (a deadlock) has not happened, and is sent again. After any other error
-// it is not: nobody knows then whether it has run.
-func Exec(ctx context.Context, db *sqlx.DB, query string, args ...any) (result sql.Result, err error) {
+// longestPause bounds the pause before the next attempt. Pauses are random, so
+// that writes which met do not meet again.
+const longestPause = 10 * time.Millisecond
+
+// Retry calls try until it says that it is done, at most attempts times, with a
+// random pause between. It returns false when try never was, or ctx has ended.
+func Retry(ctx context.Context, try func() (done bool)) bool {
+	pause := longestPause / 8
 	for range attempts {
-		if result, err = db.ExecContext(ctx, query, args...); !is(err, 1213) {
-			break
+		if try() {
+			return true
 		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(rand.N(pause)):
+		}
+		pause = min(2*pause, longestPause)
 	}
+	return false
+}
+
+// Exec runs a statement that writes. A statement that the database has undone to
+// let another one pass (a deadlock) did not happen, and is sent again. After any
+// other error it is not sent again: nobody knows then whether it ran.
+func Exec(ctx context.Context, db *sqlx.DB, query string, args ...any) (result sql.Result, err error) {
+	Retry(ctx, func() bool {
+		result, err = db.ExecContext(ctx, query, args...)
+		return !is(err, 1213)
+	})
 	return result, err
 }
 
@@ -148,26 +166,63 @@ func is(err error, number uint16) bool {
 	return ok && refused.Number == number
 }
 
-// Problem returns the problem that the failure of a statement is: almost always
-// a 503, since the same statement succeeds once the database is back. No row is
-// a 404. Servers quote people's text in their messages, so that of those only
-// the number is kept, for the log.
+// Problem returns what a caller is told of a failed statement. No row is a 404.
+// What the network, the driver or the server's state causes is a 503: the same
+// statement succeeds once the database is back. A statement or a scan that cannot
+// work is our mistake, and becomes a 500. The messages of servers and of scans
+// quote people's text; of those the log gets the number or the column alone.
 func Problem(err error) error {
 	const detail = "The database does not answer right now. Try again in a moment."
-	refused, ok := errors.AsType[*mysql.MySQLError](err)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
+	if errors.Is(err, sql.ErrNoRows) {
 		return problem.NotFound()
-	case !ok && errors.Is(err, context.DeadlineExceeded):
+	}
+	if refused, ok := errors.AsType[*mysql.MySQLError](err); ok {
+		if advice, ok := ourFault[refused.Number]; ok {
+			wrong := problem.Misconfigured("DATABASE_URL", advice)
+			return problem.Unavailable(wrong.Detail, fmt.Errorf("database error %d: DATABASE_URL %s", refused.Number, advice))
+		}
+		cause := fmt.Errorf("database error %d (its text is left out: it may quote a post)", refused.Number)
+		if isMistake(refused) {
+			return cause
+		}
+		return problem.Unavailable(detail, cause)
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
 		return problem.Unavailable(detail, errors.New("the database took longer than the request may"))
-	case !ok:
+	case isConnection(err):
 		return problem.Unavailable(detail, fmt.Errorf("the database cannot be reached: %w", err))
 	}
-	if advice, ok := ourFault[refused.Number]; ok {
-		wrong := problem.Misconfigured("DATABASE_URL", advice)
-		return problem.Unavailable(wrong.Detail, fmt.Errorf("database error %d: DATABASE_URL %s", refused.Number, advice))
+	text, _, _ := strings.Cut(err.Error(), ": converting")
+	text, _, _ = strings.Cut(text, ": unsupported Scan")
+	return fmt.Errorf("the statement or its scan cannot work: %s", text)
+}
+
+// isConnection tells whether err is the network's or the driver's.
+func isConnection(err error) bool {
+	for _, known := range []error{
+		driver.ErrBadConn, mysql.ErrInvalidConn, mysql.ErrMalformPkt, mysql.ErrPktSync, mysql.ErrPktSyncMul, mysql.ErrBusyBuffer, mysql.ErrNoTLS,
+		mysql.ErrUnknownPlugin, mysql.ErrNativePassword, mysql.ErrOldPassword, mysql.ErrCleartextPassword, mysql.ErrOldProtocol,
+		context.Canceled, io.EOF, io.ErrUnexpectedEOF,
+	} {
+		if errors.Is(err, known) {
+			return true
+		}
 	}
-	return problem.Unavailable(detail, fmt.Errorf("database error %d (its text is left out: it may quote a post)", refused.Number))
+	var network net.Error
+	var certificate *tls.CertificateVerificationError
+	return errors.As(err, &network) || errors.As(err, &certificate)
+}
+
+// isMistake tells whether a server refuses the statement itself, by the class of
+// its SQLSTATE: 21, 22, 23 and 42 are wrong statements and values. MySQL counts
+// the limits of a user (1203, 1226) as 42000 too.
+func isMistake(refused *mysql.MySQLError) bool {
+	switch string(refused.SQLState[:2]) {
+	case "21", "22", "23", "42":
+		return refused.Number != 1203 && refused.Number != 1226
+	}
+	return false
 }
 
 // ourFault are the errors that tell of a wrong DATABASE_URL.
@@ -175,5 +230,6 @@ var ourFault = map[uint16]string{
 	1044: "names a database that its user may not use",
 	1045: "has a user or password that the database refuses",
 	1049: "names a database that does not exist",
+	1142: "names a user who may not read and write the table posts",
 	1146: "names a database without the table posts: apply schema.sql to it",
 }

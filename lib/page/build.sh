@@ -20,6 +20,7 @@ where='Copy it from the Clerk dashboard (API keys) to Vercel: Project Settings, 
 
 # The functions say the same at run time; here nobody has to run into it.
 [ -n "${DATABASE_URL:-}" ] || fail "DATABASE_URL is not set. Copy the connection string from PlanetScale's dashboard (Connect) to Vercel: Project Settings, Environment Variables, for this environment, then deploy again."
+[ -n "${CLERK_SECRET_KEY:-}" ] || fail "CLERK_SECRET_KEY is not set. Copy it from the Clerk dashboard (API keys) to Vercel: Project Settings, Environment Variables, for this environment, then deploy again."
 case ${VERCEL_ENV:-}:$key in
   preview:pk_live_*) fail "CLERK_PUBLISHABLE_KEY is a production key (pk_live_), which Clerk does not allow on *.vercel.app. Set a development instance's keys (pk_test_, sk_test_) in Vercel: Project Settings, Environment Variables, Preview, then deploy again." ;;
   production:pk_test_*) printf '%s\n' 'build.sh: warning: production uses a development instance of Clerk (pk_test_), which is limited to 100 users. Set a production instance'"'"'s keys (pk_live_, sk_live_) in Vercel: Project Settings, Environment Variables, Production.' >&2 ;;
@@ -53,9 +54,10 @@ esac
 case $proxy in
   *[!A-Za-z0-9.:/_-]* | //*) proxy=invalid ;;
 esac
-case $proxy in
-  '' | /* | https://?*) ;;
-  *) fail 'CLERK_PROXY_URL must be a path ("/__clerk") or an https:// address, as in the Clerk dashboard (Domains, Proxy). Correct it in Vercel: Project Settings, Environment Variables, or remove it.' ;;
+# A path leads to the local product's stand-in for Clerk. A deployment has none.
+case ${VERCEL:+deployment}:$proxy in
+  *: | :/* | *:https://?*) ;;
+  *) fail 'CLERK_PROXY_URL must be an https:// address, as in the Clerk dashboard (Domains, Proxy). Correct it in Vercel: Project Settings, Environment Variables, or remove it.' ;;
 esac
 
 printf '// Written by lib/page/build.sh; public by nature.\nexport const publishableKey = "%s";\nexport const clerkHost = "%s";\nexport const proxyUrl = "%s";\n' \

@@ -1,6 +1,8 @@
 package post
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
 	"strings"
 
@@ -21,11 +23,18 @@ func IdempotencyKey(header http.Header) (*string, error) {
 			key = ""
 		}
 	}
-	printable := !strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' })
-	// The column's collation ignores spaces at the end: "k" would be "k ".
-	if len(values) > 1 || key == "" || len(key) > 128 || !printable || strings.TrimSpace(key) != key {
+	// HTTP allows a proxy to join two lines of a header with a comma.
+	valid := !strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' || r == ',' })
+	// The column's collation ignores spaces at the end: "k " would equal "k".
+	if len(values) > 1 || key == "" || len(key) > 128 || !valid || strings.TrimSpace(key) != key {
 		return nil, problem.New(http.StatusBadRequest,
-			"Idempotency-Key must be sent once, with 1 to 128 characters of printable ASCII, no space at either end.")
+			"Idempotency-Key must be sent once, with 1 to 128 characters of printable ASCII, no comma, no space at either end.")
 	}
 	return &key, nil
+}
+
+// Digest returns what the column idempotency_digest keeps of a content.
+func Digest(content string) string {
+	sum := sha256.Sum256([]byte(content))
+	return hex.EncodeToString(sum[:])
 }

@@ -98,8 +98,8 @@ func CheckContent(content string) (string, error) {
 		return unprocessable("The content is not valid Unicode. Send it as UTF-8.")
 	}
 	content = strings.TrimSpace(content)
-	if content == "" {
-		return unprocessable("The content is empty. Write at least one character.")
+	if !strings.ContainsFunc(content, isVisible) {
+		return unprocessable("The content is empty. Write at least one character that can be seen.")
 	}
 	if n := utf8.RuneCountInString(content); n > MaxLength {
 		return unprocessable(fmt.Sprintf("The content has %d characters. Shorten it to %d.", n, MaxLength))
@@ -108,6 +108,14 @@ func CheckContent(content string) (string, error) {
 		return unprocessable("The content has a control character. Only line feeds and tabs are allowed.")
 	}
 	return content, nil
+}
+
+// isVisible tells whether a reader can see a character: it is not white space, no
+// control, format or other character that Unicode says to draw as nothing, and
+// not the blank Braille pattern. The page has the same rule in js/text.js.
+func isVisible(r rune) bool {
+	return r != '\u2800' && !unicode.In(r, unicode.White_Space, unicode.Cc, unicode.Cf,
+		unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 // IsUserID tells whether id has the form of a Clerk user's: "user_" and more

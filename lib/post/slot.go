@@ -12,7 +12,7 @@ import (
 // not set: people do not notice it, a script does.
 const defaultInterval = 5 * time.Second
 
-// Slot is a stretch of time in which a user may publish one post.
+// Slot is a period of the clock in which a user may publish one post.
 type Slot struct {
 	Start *int64    // Unix seconds, the column slot; nil when POST_INTERVAL is 0
 	End   time.Time // when the next one may be published

@@ -4,6 +4,7 @@ package problem
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -71,4 +72,20 @@ func From(err error) *Problem {
 		Detail: "Something went wrong on our side. Try again; if it stays, report the request id.",
 		Cause:  err,
 	}
+}
+
+// InWords returns a wait for people, rounded up: "in 42 minutes".
+func InWords(wait time.Duration) string {
+	unit, name := time.Second, "second"
+	switch {
+	case wait > 99*time.Minute:
+		unit, name = time.Hour, "hour"
+	case wait > 99*time.Second:
+		unit, name = time.Minute, "minute"
+	}
+	n := int((wait + unit - 1) / unit)
+	if n != 1 {
+		name += "s"
+	}
+	return fmt.Sprintf("in %d %s", n, name)
 }

@@ -28,9 +28,9 @@ const (
 	// lifetime is how long a profile is taken as current: a new name or picture
 	// shows after so long at most. That Clerk has no such user is kept as long.
 	lifetime = 5 * time.Minute
-	// rest is how long Clerk is left alone after a call has failed, so that its
+	// backoff is how long Clerk is left alone after a call has failed, so that its
 	// outage costs one reader a second and not all of them.
-	rest = 10 * time.Second
+	backoff = 10 * time.Second
 	// capacity bounds the profiles in memory: at some 500 bytes each, 5 MB.
 	capacity = 10_000
 )
@@ -45,6 +45,11 @@ func Fill(ctx context.Context, posts []post.Post) {
 	for i, author := range ours().profiles(ctx, ids) {
 		posts[i].Author = author
 	}
+}
+
+// FillOne is Fill for one post.
+func FillOne(ctx context.Context, p *post.Post) {
+	p.Author = ours().profiles(ctx, []string{p.UserID})[0]
 }
 
 // ours is the process's own directory, of the environment's Clerk instance.
@@ -110,7 +115,7 @@ func (d *directory) refresh(ctx context.Context, ids []string) {
 	defer d.mu.Unlock()
 	now := d.now()
 	if err != nil {
-		d.resume = now.Add(rest)
+		d.resume = now.Add(backoff)
 		d.report(clerkapi.Failure(err))
 		return
 	}

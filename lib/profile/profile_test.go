@@ -145,7 +145,7 @@ func TestKnownProfilesOutliveAnOutage(t *testing.T) {
 		t.Error("a profile that could not be refreshed is gone; want the old one")
 	}
 	api.set(api.users)
-	now = now.Add(rest + time.Second)
+	now = now.Add(backoff + time.Second)
 	d.profiles(ctx, []string{"user_1"})
 	api.checkCalls(t, "user_1", "user_1", "user_1")
 }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"crypto/x509"
@@ -20,11 +21,11 @@ import (
 // fromEnvironment reads the Clerk instance that the functions belong to. Its
 // errors are problems that name the variable.
 func fromEnvironment() (*instance, error) {
-	issuer, err := issuer()
+	issuer, err := readIssuer()
 	if err != nil {
 		return nil, err
 	}
-	origins, err := origins()
+	origins, err := readOrigins()
 	if err != nil {
 		return nil, err
 	}
@@ -45,13 +46,19 @@ func fromEnvironment() (*instance, error) {
 	return i, nil
 }
 
-// issuer is the Frontend API's origin, which a publishable key encodes:
-// pk_test_ or pk_live_, then the host and "$" in base64.
-func issuer() (string, error) {
-	name, key := "CLERK_PUBLISHABLE_KEY", os.Getenv("CLERK_PUBLISHABLE_KEY")
-	if key == "" {
-		key = os.Getenv("NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY")
+// readIssuer returns who issues the instance's session tokens: the proxy in front
+// of Clerk's Frontend API where one is set, else the Frontend API's origin, which a
+// publishable key encodes: pk_test_ or pk_live_, then the host and "$" in base64.
+func readIssuer() (string, error) {
+	proxy := cmp.Or(os.Getenv("CLERK_PROXY_URL"), os.Getenv("NEXT_PUBLIC_CLERK_PROXY_URL"))
+	if proxy != "" {
+		if u, err := url.Parse(proxy); err != nil || u.Scheme != "https" || u.Host == "" {
+			return "", problem.Misconfigured("CLERK_PROXY_URL", "must be the https:// address of the proxy, as in Clerk's dashboard, Domains; or not be set")
+		}
+		return strings.TrimSuffix(proxy, "/"), nil
 	}
+	const name = "CLERK_PUBLISHABLE_KEY"
+	key := cmp.Or(os.Getenv(name), os.Getenv("NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY"))
 	if key == "" {
 		return "", problem.Misconfigured(name, "is missing: set it to the publishable key (pk_…) from Clerk's dashboard, API keys")
 	}
@@ -64,9 +71,9 @@ func issuer() (string, error) {
 	return "https://" + host, nil
 }
 
-// origins are the pages that are ours: the deployment's own addresses, as
+// readOrigins returns the pages that are ours: the deployment's own addresses, as
 // Vercel's variables name them without a scheme, and those that we are told.
-func origins() (map[string]bool, error) {
+func readOrigins() (map[string]bool, error) {
 	ours := map[string]bool{}
 	for _, name := range []string{"VERCEL_URL", "VERCEL_BRANCH_URL", "VERCEL_PROJECT_PRODUCTION_URL"} {
 		if host := os.Getenv(name); host != "" {

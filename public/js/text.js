@@ -11,12 +11,15 @@ export const tidy = (text) => text.toWellFormed().replace(/^\p{White_Space}+|\p{
 /** @param {string} text */
 const length = (text) => [...tidy(text)].length;
 
+/** A character that a reader can see, as package post of the server has it. */
+const visible = /[^\p{White_Space}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u;
+
 /** What is wrong with a text; '' when nothing is. @param {string} text */
 export function validate(text) {
   const over = length(text) - limit;
   if (over > 0) return `Too long by ${over}.`;
   if (/[^\P{Cc}\n\t]/u.test(text)) return 'Control characters cannot be published.';
-  return tidy(text) ? '' : 'Write something first.';
+  return visible.test(text) ? '' : 'Write something first.';
 }
 
 /**

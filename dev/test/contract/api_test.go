@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 
@@ -47,6 +48,12 @@ var databases = map[string]func(*testing.T) string{
 // open starts Warble on the database at a URL, which it brings to schema.sql.
 func open(t *testing.T, databaseURL string, environment map[string]string) *api {
 	t.Helper()
+	return openWith(t, databaseURL, databaseURL, environment)
+}
+
+// openWith is open where Warble's way to the database is another than the test's.
+func openWith(t *testing.T, databaseURL, directURL string, environment map[string]string) *api {
+	t.Helper()
 	port := testkit.FreePort(t)
 	clerk, err := localclerk.New(localclerk.Config{Origin: fmt.Sprintf("http://localhost:%d", port)})
 	if err != nil {
@@ -61,7 +68,17 @@ func open(t *testing.T, databaseURL string, environment map[string]string) *api 
 	for name, value := range environment {
 		all[name] = value
 	}
-	return &api{testkit.StartOn(t, port, all), t, clerk, testkit.Database(t, databaseURL)}
+	return &api{testkit.StartOn(t, port, all), t, clerk, testkit.Database(t, directURL)}
+}
+
+// waitForLog waits until the log has a text.
+func (a *api) waitForLog(t *testing.T, want string) {
+	t.Helper()
+	for begun := time.Now(); !strings.Contains(a.Log(), want); time.Sleep(20 * time.Millisecond) {
+		if time.Since(begun) > time.Minute {
+			t.Fatalf("the log has no %q:\n%s", want, a.Log())
+		}
+	}
 }
 
 // user is somebody who is signed in, or nobody: "".

@@ -302,7 +302,7 @@ var contract = []struct {
 		}
 	}},
 	{"a bad idempotency key is refused, not ignored", func(t *testing.T, a *api) {
-		for _, key := range []string{"", `""`, `"open`, "é", strings.Repeat("k", 129)} {
+		for _, key := range []string{"", `""`, `"open`, "é", "a, b", strings.Repeat("k", 129)} {
 			got := a.call(ada, "POST", "/api/posts", content("hello"), "Idempotency-Key", key)
 			if got.status != 400 {
 				t.Errorf("key %.10q = %d; want 400", key, got.status)

@@ -82,7 +82,7 @@ var build = sync.OnceValues(func() (*Output, error) {
 	command.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		return strings.HasPrefix(variable, "CLERK_") || strings.HasPrefix(variable, "NEXT_PUBLIC_") || strings.HasPrefix(variable, "VERCEL_")
 	})
-	command.Env = append(command.Env, "CLERK_PUBLISHABLE_KEY="+PublishableKey, "DATABASE_URL=mysql://not-used-by-the-build", "VERCEL_TELEMETRY_DISABLED=1", "NO_UPDATE_NOTIFIER=1")
+	command.Env = append(command.Env, "CLERK_PUBLISHABLE_KEY="+PublishableKey, "CLERK_SECRET_KEY=sk_test_not-used-by-the-build", "DATABASE_URL=mysql://not-used-by-the-build", "VERCEL_TELEMETRY_DISABLED=1", "NO_UPDATE_NOTIFIER=1")
 	if said, err := command.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("vercel build: %w\n%s", err, said)
 	}

@@ -40,7 +40,7 @@ const (
 // setup is run by every start, before the server accepts connections.
 const setup = `CREATE DATABASE IF NOT EXISTS ` + database + `;
 CREATE USER IF NOT EXISTS '` + username + `'@'127.0.0.1' IDENTIFIED BY '` + password + `';
-GRANT ALL ON *.* TO '` + username + `'@'127.0.0.1';
+GRANT ALL ON *.* TO '` + username + `'@'127.0.0.1' WITH GRANT OPTION;
 `
 
 // Server is a MariaDB with a data folder, a port and a socket of its own.

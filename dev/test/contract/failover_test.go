@@ -1,0 +1,79 @@
+package contract
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"warble/dev/testkit"
+	"warble/dev/testkit/mariadb"
+)
+
+// primary forwards new connections to the server that is the primary now, as a
+// database's load balancer does. Connections made before a failover stay where
+// they are. It returns its address.
+func primary(t *testing.T, server *atomic.Pointer[mariadb.Server]) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			upstream, err := net.Dial("tcp", server.Load().Addr())
+			if err != nil {
+				client.Close()
+				continue
+			}
+			for _, pair := range [][2]net.Conn{{client, upstream}, {upstream, client}} {
+				go func() {
+					io.Copy(pair[0], pair[1])
+					pair[0].Close()
+				}()
+			}
+		}
+	}()
+	return listener.Addr().String()
+}
+
+func TestPeopleGoOnWritingAfterAFailover(t *testing.T) {
+	t.Parallel()
+	count("MariaDB")
+	before, after := mariadb.Start(t), mariadb.Start(t)
+	for _, server := range []*mariadb.Server{before, after} {
+		// A user who may write on a read-only server would not see the failover.
+		if _, err := testkit.Database(t, server.URL()).Exec(
+			"GRANT SELECT, INSERT, UPDATE, DELETE ON *.* TO app@'127.0.0.1' IDENTIFIED BY 'app'"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var current atomic.Pointer[mariadb.Server]
+	current.Store(before)
+	address := url.URL{Scheme: "mysql", User: url.UserPassword("app", "app"), Host: primary(t, &current), Path: "warble"}
+	a := openWith(t, address.String(), before.URL(), nil)
+	// As many at once as the pool has connections, all of them used.
+	atOnce(8, func(i int) { a.publish(user(fmt.Sprint("user_before", i)), "before") })
+
+	if _, err := a.db.Exec("SET GLOBAL read_only = 1"); err != nil {
+		t.Fatal(err)
+	}
+	current.Store(after)
+	atOnce(16, func(i int) {
+		got, err := a.try(user(fmt.Sprint("user_after", i)), "POST", "/api/posts", content("after"))
+		if err != nil || got.status != 201 {
+			t.Errorf("the first post after the failover = %d %s, %v; want 201", got.status, got.text, err)
+		}
+	})
+	if feed := a.call(nobody, "GET", "/api/posts", ""); !strings.Contains(feed.text, "after") {
+		t.Errorf("read after the failover: %s", feed.text)
+	}
+}
