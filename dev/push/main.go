@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
@@ -19,8 +18,8 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/jmoiron/sqlx"
-	"github.com/joho/godotenv"
 
+	"warble/dev/local/project"
 	"warble/lib/database"
 )
 
@@ -34,9 +33,11 @@ func main() {
 }
 
 func run(ctx context.Context, in io.Reader, out io.Writer) error {
-	// As `vercel env pull` writes it; what the environment says goes first.
-	if err := godotenv.Load("../.env.local"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return errors.New("read .env.local: it has a line that is not NAME=value") // err quotes the file, secrets and all
+	if err := project.LoadEnv(".."); err != nil {
+		return err
+	}
+	if err := project.CheckDatabaseURL(); err != nil {
+		return err
 	}
 	schema, err := os.ReadFile("../schema.sql")
 	if err != nil {

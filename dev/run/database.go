@@ -1,16 +1,23 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
+
+	"github.com/go-sql-driver/mysql"
 
 	localclerk "warble/dev/local/clerk"
 	localmysql "warble/dev/local/mysql"
+	"warble/dev/local/project"
 	"warble/lib/database"
 	"warble/lib/post"
 )
@@ -19,16 +26,24 @@ import (
 type db struct {
 	local bool
 	what  string // for the banner
+	url   string // of a local one
 	close func() error
 }
 
 // startDatabase uses the database of DATABASE_URL, or starts an embedded one
 // and names that there. The functions speak to either over TCP.
-func startDatabase(ctx context.Context, root string) (db, error) {
-	if os.Getenv("DATABASE_URL") != "" {
-		return db{what: "the one of DATABASE_URL" + host(os.Getenv("DATABASE_URL")), close: func() error { return nil }}, nil
+func startDatabase(ctx context.Context, root string, port int) (db, error) {
+	if databaseURL := os.Getenv("DATABASE_URL"); databaseURL != "" {
+		if err := project.CheckDatabaseURL(); err != nil {
+			return db{}, err
+		}
+		what := fmt.Sprintf("the one of DATABASE_URL in %s%s", project.Source("DATABASE_URL"), host(databaseURL))
+		if advice := reach(ctx); advice != "" {
+			what += "\n                " + advice
+		}
+		return db{what: what, close: func() error { return nil }}, nil
 	}
-	server, err := localmysql.Start("127.0.0.1:0")
+	server, note, err := startMySQL(port)
 	if err != nil {
 		return db{}, fmt.Errorf("start the embedded database: %w", err)
 	}
@@ -36,7 +51,60 @@ func startDatabase(ctx context.Context, root string) (db, error) {
 	if err := applySchema(ctx, filepath.Join(root, "schema.sql")); err != nil {
 		return db{}, err
 	}
-	return db{local: true, what: "embedded MySQL, in memory: posts go when it ends", close: server.Close}, nil
+	what := "embedded MySQL, in memory: posts go when it ends\n                " + server.URL() + note
+	return db{local: true, what: what, url: server.URL(), close: server.Close}, nil
+}
+
+// startMySQL starts the embedded database on a port that stays the same for a
+// port of the site: 13000 for 3000. If it is taken, any other will do.
+func startMySQL(port int) (server *localmysql.Server, note string, err error) {
+	fixed := (port+10_000)%65_536 + (port+10_000)/65_536*1_024 // no reserved port, past the last
+	server, err = localmysql.Start(fmt.Sprintf("127.0.0.1:%d", fixed))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		note = fmt.Sprintf(" (its usual port, %d, is taken)", fixed)
+		server, err = localmysql.Start("127.0.0.1:0")
+	}
+	return server, note, err
+}
+
+// reach says what is wrong with the database of DATABASE_URL, or nothing. It may
+// come up later, and so this ends nothing.
+func reach(ctx context.Context) (advice string) {
+	pool, err := database.Pool()
+	if err == nil {
+		var one int
+		err = pool.GetContext(ctx, &one, "SELECT 1 FROM posts LIMIT 1")
+	}
+	refused, ok := errors.AsType[*mysql.MySQLError](err)
+	switch {
+	case err == nil, errors.Is(err, sql.ErrNoRows):
+		return ""
+	case ok && refused.Number == 1146:
+		return "It has no table posts: make push creates it."
+	case ok:
+		return fmt.Sprintf("It refuses: %v. Correct DATABASE_URL in %s, or remove it there for an embedded database.", err, project.Source("DATABASE_URL"))
+	}
+	return fmt.Sprintf("It cannot be reached: %v. Correct DATABASE_URL in %s, or remove it there for an embedded database.", err, project.Source("DATABASE_URL"))
+}
+
+// schemaSaved tells what to do when schema.sql was changed. The embedded
+// database keeps its posts; the difference may lose some, which is for people to
+// decide.
+func (d db) schemaSaved(root string) func(string) {
+	file := filepath.Join(root, "schema.sql")
+	known, _ := os.ReadFile(file)
+	return func(name string) {
+		now, err := os.ReadFile(file)
+		if name != "schema.sql" || err != nil || bytes.Equal(now, known) {
+			return
+		}
+		known = now
+		command := "make push"
+		if d.local {
+			command = "DATABASE_URL=" + d.url + " make push"
+		}
+		fmt.Printf("schema.sql was changed. Bring the database to it in another terminal: %s\n", command)
+	}
 }
 
 // host says where a URL leads, and nothing of its user and password.

@@ -7,8 +7,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -20,33 +20,29 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/joho/godotenv"
-
 	localclerk "warble/dev/local/clerk"
+	"warble/dev/local/project"
 	localvercel "warble/dev/local/vercel"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx); err != nil {
+	race := flag.Bool("race", false, "build the functions with the race detector")
+	flag.Parse()
+	if err := run(ctx, *race); err != nil {
 		fmt.Fprintln(os.Stderr, "warble:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context) error {
-	wd, err := os.Getwd()
+func run(ctx context.Context, race bool) error {
+	root, err := project.Root()
 	if err != nil {
 		return err
 	}
-	root, err := findRoot(wd)
-	if err != nil {
+	if err := project.LoadEnv(root); err != nil {
 		return err
-	}
-	// As `vercel env pull` writes it; what the environment says goes first.
-	if err := godotenv.Load(filepath.Join(root, ".env.local")); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return errors.New("read .env.local: it has a line that is not NAME=value") // err quotes the file, secrets and all
 	}
 	listener, err := listen(cmp.Or(os.Getenv("PORT"), "3000"))
 	if err != nil {
@@ -60,7 +56,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	database, err := startDatabase(ctx, root)
+	database, err := startDatabase(ctx, root, port)
 	if err != nil {
 		return err
 	}
@@ -75,27 +71,30 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer os.Remove(config)
-	routes, err := localvercel.ReadRoutes(filepath.Join(root, "vercel.json"))
-	if err != nil {
+	vercel := &localvercel.Project{
+		Root:    root,
+		Overlay: map[string]string{"/config.js": config},
+		Env:     os.Environ(),
+		Race:    race,
+		Cache:   filepath.Join(root, "dev/.cache/functions"),
+		Log:     os.Stderr,
+		Saved:   database.schemaSaved(root),
+	}
+	if err := vercel.Open(); err != nil {
 		return err
 	}
-	vercel := &localvercel.Server{
-		Routes:    routes,
-		Static:    filepath.Join(root, "public"),
-		Overlay:   map[string]string{"/config.js": config},
-		Functions: functions,
-	}
+	defer vercel.Close()
 
 	fmt.Printf(`
   Warble        %s
   database      %s
   Clerk         %s
-  functions     %d, in this process, behind the routes of vercel.json
+  functions     %d, behind the routes of vercel.json; a saved file takes effect at once
 
   %s
   Ctrl-C ends it.
 
-`, origin, database.what, clerk.what, len(functions), clerk.signIn)
+`, origin, database.what, clerk.what, vercel.Functions(), clerk.signIn)
 	return serve(ctx, listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if clerk.local != nil && strings.HasPrefix(r.URL.Path, localclerk.Prefix+"/") {
 			clerk.local.ServeHTTP(w, r)
@@ -103,20 +102,6 @@ func run(ctx context.Context) error {
 		}
 		vercel.ServeHTTP(w, r)
 	}))
-}
-
-// findRoot returns the nearest folder, from dir upwards, that has a vercel.json.
-func findRoot(dir string) (string, error) {
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "vercel.json")); err == nil {
-			return dir, nil
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			return "", errors.New("there is no vercel.json here or above: run it in the repository")
-		}
-		dir = up
-	}
 }
 
 func listen(port string) (net.Listener, error) {
@@ -142,9 +127,8 @@ type clerk struct {
 // in its place and names that in the environment.
 func startClerk(ctx context.Context, root, origin string) (clerk, error) {
 	publishable := cmp.Or(os.Getenv("CLERK_PUBLISHABLE_KEY"), os.Getenv("NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY"))
-	secret := os.Getenv("CLERK_SECRET_KEY")
-	if (publishable == "") != (secret == "") {
-		return clerk{}, errors.New("set both CLERK_PUBLISHABLE_KEY and CLERK_SECRET_KEY to use that Clerk instance, or neither for a local one")
+	if err := project.CheckClerkKeys(); err != nil {
+		return clerk{}, err
 	}
 	parties := strings.Join([]string{os.Getenv("CLERK_AUTHORIZED_PARTIES"), origin}, ",")
 	if publishable != "" {

@@ -77,7 +77,7 @@ func StartOn(tb testing.TB, port int, environment map[string]string) *Product {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &Product{URL: fmt.Sprintf("http://localhost:%d", port), tb: tb, cmd: exec.Command(binary)}
+	p := &Product{URL: fmt.Sprintf("http://localhost:%d", port), tb: tb, cmd: exec.Command(binary, "-race")}
 	p.cmd.Dir = Root()
 	// Set to nothing rather than left out: a developer's .env.local names a
 	// real database and must not be read here.
@@ -85,6 +85,11 @@ func StartOn(tb testing.TB, port int, environment map[string]string) *Product {
 		"DATABASE_URL=", "CLERK_PUBLISHABLE_KEY=", "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY=", "CLERK_SECRET_KEY=", "CLERK_JWT_KEY=",
 		"CLERK_API_URL=", "CLERK_AUTHORIZED_PARTIES=", "POST_INTERVAL=", "VERCEL_URL=", "VERCEL_BRANCH_URL=",
 		"VERCEL_PROJECT_PRODUCTION_URL=", "GORACE=atexit_sleep_ms=0"}
+	for _, variable := range os.Environ() {
+		if strings.HasPrefix(variable, "GO") { // it builds the functions
+			p.cmd.Env = append(p.cmd.Env, variable)
+		}
+	}
 	for name, value := range environment {
 		p.cmd.Env = append(p.cmd.Env, name+"="+value)
 	}

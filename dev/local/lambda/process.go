@@ -1,0 +1,202 @@
+// Package lambda runs a function's process as AWS Lambda does, which Vercel's
+// functions run on: the process fetches what it is to answer from a Runtime
+// API, which this package serves on loopback.
+package lambda
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/vercel/go-bridge/go/bridge"
+)
+
+// timeout ends an invocation. Our functions answer within 5 s.
+const timeout = time.Minute
+
+// Process is a function's process with a Runtime API of its own. Its methods
+// are safe for concurrent use.
+type Process struct {
+	Pid   int
+	Begun time.Time // when it was about to be started
+
+	kill    func() error
+	waiting atomic.Pointer[time.Time] // set by its first request for an event
+	calls   chan *call
+	taken   sync.Map      // id → *call that it has taken and not answered yet
+	ended   chan struct{} // closed when the process has ended
+	state   string        // how it ended; set before ended is closed
+}
+
+// A call is one invocation.
+type call struct {
+	id       string
+	event    []byte
+	deadline time.Time
+	answer   chan answer // has room for the one
+}
+
+type answer struct {
+	body []byte
+	err  error
+}
+
+// Start starts a process, whose command must set Env. It may take as many
+// requests at the same time as concurrency says. What it reports when it cannot
+// begin is written to log. The process ends when it is killed, and with this
+// one.
+func Start(command *exec.Cmd, concurrency int, log io.Writer) (*Process, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("start the runtime api: %w", err)
+	}
+	p := &Process{Begun: time.Now(), calls: make(chan *call), ended: make(chan struct{})}
+	server := &http.Server{Handler: p.runtimeAPI(log)}
+	go server.Serve(listener)
+
+	command.Env = append(command.Env, "AWS_LAMBDA_RUNTIME_API="+listener.Addr().String())
+	if concurrency > 1 {
+		command.Env = append(command.Env, fmt.Sprint("AWS_LAMBDA_MAX_CONCURRENCY=", concurrency))
+	}
+	endWithParent(command)
+	started := make(chan error)
+	go func() {
+		// On Linux the kernel ends the process with the thread that started it;
+		// so the thread must last that long.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := command.Start()
+		started <- err
+		if err == nil {
+			command.Wait() // what it returns is in the state too
+			p.state = command.ProcessState.String()
+			close(p.ended)
+		}
+		server.Close()
+	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start the function's process: %w", err)
+	}
+	p.Pid, p.kill = command.Process.Pid, command.Process.Kill
+	return p, nil
+}
+
+// runtimeAPI is what a process asks for events and tells its answers.
+func (p *Process) runtimeAPI(log io.Writer) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", func(w http.ResponseWriter, r *http.Request) {
+		now := time.Now()
+		p.waiting.CompareAndSwap(nil, &now)
+		select {
+		case c := <-p.calls:
+			p.taken.Store(c.id, c)
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Lambda-Runtime-Aws-Request-Id", c.id)
+			w.Header().Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(c.deadline.UnixMilli(), 10))
+			w.Write(c.event)
+		case <-r.Context().Done():
+		}
+	})
+	const invocation = "POST /2018-06-01/runtime/invocation/{id}"
+	mux.HandleFunc(invocation+"/response", p.answered(func(body []byte) answer { return answer{body: body} }))
+	mux.HandleFunc(invocation+"/error", p.answered(func(body []byte) answer {
+		return answer{err: fmt.Errorf("the function failed: %s", body)}
+	}))
+	mux.HandleFunc("POST /2018-06-01/runtime/init/error", func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(log, r.Body) // and the process ends
+		w.WriteHeader(http.StatusAccepted)
+	})
+	return mux
+}
+
+// answered hands a process's answer to whoever called, once.
+func (p *Process) answered(read func(body []byte) answer) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		c, ok := p.taken.LoadAndDelete(r.PathValue("id"))
+		if err != nil || !ok {
+			http.Error(w, "no such invocation", http.StatusBadRequest)
+			return
+		}
+		c.(*call).answer <- read(body)
+		w.WriteHeader(http.StatusAccepted)
+	}
+}
+
+var lastID atomic.Int64
+
+// Invoke has the process answer a request. The path is the function's, such as
+// /api/posts/list, for a process that has several. A process that ends, reports
+// an error or takes longer than a minute is an error.
+func (p *Process) Invoke(path string, request *bridge.Request) (response bridge.Response, err error) {
+	// The bridge takes an API Gateway event whose body is the request.
+	body, err := json.Marshal(request)
+	if err != nil {
+		return response, fmt.Errorf("encode the request: %w", err)
+	}
+	event, err := json.Marshal(map[string]string{"Action": "Invoke", "path": path, "body": string(body)})
+	if err != nil {
+		return response, fmt.Errorf("encode the event: %w", err)
+	}
+	text, err := p.invoke(event)
+	if err != nil {
+		return response, err
+	}
+	if err := json.Unmarshal(text, &response); err != nil {
+		return response, fmt.Errorf("decode the answer: %w", err)
+	}
+	return response, nil
+}
+
+// invoke gives an event to the process and returns its answer.
+func (p *Process) invoke(event []byte) ([]byte, error) {
+	c := &call{
+		id:       strconv.FormatInt(lastID.Add(1), 10),
+		event:    event,
+		deadline: time.Now().Add(timeout),
+		answer:   make(chan answer, 1),
+	}
+	late := time.NewTimer(timeout)
+	defer late.Stop()
+	calls := p.calls
+	for {
+		select {
+		case calls <- c:
+			calls = nil // taken
+		case a := <-c.answer:
+			return a.body, a.err
+		case <-p.ended:
+			return nil, fmt.Errorf("the function's process ended: %s", p.state)
+		case <-late.C:
+			return nil, fmt.Errorf("the function gave no answer in %v", timeout)
+		}
+	}
+}
+
+// Waiting is when the process first asked for an event: its runtime and our
+// packages were ready then. It is nil before that.
+func (p *Process) Waiting() *time.Time { return p.waiting.Load() }
+
+// Ended tells whether the process has ended.
+func (p *Process) Ended() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Kill ends the process with what it is doing, and returns when it has ended.
+func (p *Process) Kill() {
+	p.kill()
+	<-p.ended
+}

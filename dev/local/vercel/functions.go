@@ -1,0 +1,207 @@
+package vercel
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/template"
+
+	"golang.org/x/mod/modfile"
+)
+
+// source is a file under api/, which Vercel makes a function of.
+type source struct {
+	Path string // of the function, such as /api/posts/list
+	file string // such as api/posts/list.go
+}
+
+// findSources returns the functions of a project, as Vercel's builder finds them.
+func findSources(root string) ([]source, error) {
+	var sources []source
+	err := fs.WalkDir(os.DirFS(root), "api", func(file string, entry fs.DirEntry, err error) error {
+		name, isGo := strings.CutSuffix(file, ".go")
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // no api/, or it was removed meanwhile
+			return nil
+		case err != nil:
+			return err
+		case strings.HasPrefix(entry.Name(), "_") || strings.HasPrefix(entry.Name(), "."):
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+		case isGo && !entry.IsDir() && !strings.HasSuffix(name, "_test"):
+			sources = append(sources, source{"/" + name, file})
+		}
+		return nil
+	})
+	return sources, err
+}
+
+// handler is what a source file exports: an expression of the generated program.
+type handler struct {
+	Path, Import, Package, Name string
+}
+
+// readHandler finds the first exported func(http.ResponseWriter, *http.Request)
+// of a file, as Vercel's builder does.
+func readHandler(root, module string, s source) (handler, error) {
+	parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, s.file), nil, parser.SkipObjectResolution)
+	if err != nil {
+		return handler{}, errors.New(strings.ReplaceAll(err.Error(), root+string(filepath.Separator), ""))
+	}
+	if parsed.Name.Name == "main" {
+		return handler{}, fmt.Errorf("%s: package main cannot be imported here: give the package another name", s.file)
+	}
+	for _, declaration := range parsed.Decls {
+		f, ok := declaration.(*ast.FuncDecl)
+		if !ok || f.Recv != nil || !f.Name.IsExported() || f.Type.TypeParams != nil || f.Type.Results.NumFields() != 0 {
+			continue
+		}
+		var parameters []string
+		for _, field := range f.Type.Params.List {
+			for range max(1, len(field.Names)) {
+				parameters = append(parameters, typeName(field.Type))
+			}
+		}
+		if slices.Equal(parameters, []string{"http.ResponseWriter", "*http.Request"}) {
+			return handler{s.Path, path.Join(module, path.Dir(s.file)), "", f.Name.Name}, nil
+		}
+	}
+	return handler{}, fmt.Errorf("%s: no exported func(http.ResponseWriter, *http.Request): each file under api/ is a function, shared code belongs in lib/", s.file)
+}
+
+func typeName(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.StarExpr:
+		return "*" + typeName(e.X)
+	case *ast.SelectorExpr:
+		return typeName(e.X) + "." + e.Sel.Name
+	case *ast.Ident:
+		return e.Name
+	}
+	return ""
+}
+
+// program serves all functions in one process. Vercel gives each function a
+// process of its own, which it makes of the bridge's Start: the same as this
+// main with one handler.
+var program = template.Must(template.New("").Parse(`// Code generated for make run. DO NOT EDIT.
+
+package main
+
+import (
+	"net/http"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/vercel/go-bridge/go/bridge"
+{{range .Imports}}
+	{{.Package}} {{printf "%q" .Import}}{{end}}
+)
+
+var functions = map[string]http.HandlerFunc{
+{{- range .Handlers}}
+	{{printf "%q" .Path}}: {{.Package}}.{{.Name}},{{end}}
+}
+
+func main() {
+	lambda.Start(func(event events.APIGatewayProxyRequest) (response bridge.Response, err error) {
+		request, err := bridge.ParseJsonIntoRequest(event.Body)
+		if err != nil {
+			return response, err
+		}
+		return bridge.Serve(functions[event.Path], &request)
+	})
+}
+`))
+
+// generate writes the program's source to file, unless it is there already.
+func generate(root, file string, sources []source) error {
+	text, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		return err
+	}
+	module := modfile.ModulePath(text)
+	var data struct{ Imports, Handlers []handler }
+	var failed []error
+	packages := map[string]string{}
+	for _, s := range sources {
+		h, err := readHandler(root, module, s)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		h.Package = cmp.Or(packages[h.Import], fmt.Sprint("package", len(packages)))
+		if packages[h.Import] == "" {
+			packages[h.Import] = h.Package
+			data.Imports = append(data.Imports, h)
+		}
+		data.Handlers = append(data.Handlers, h)
+	}
+	if failed != nil {
+		return errors.Join(failed...)
+	}
+	var source bytes.Buffer
+	if err := program.Execute(&source, data); err != nil {
+		return err
+	}
+	if old, err := os.ReadFile(file); err == nil && bytes.Equal(old, source.Bytes()) {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	temporary, err := os.CreateTemp(filepath.Dir(file), "*.tmp")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temporary.Name())
+	_, err = temporary.Write(source.Bytes())
+	if err := errors.Join(err, temporary.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temporary.Name(), file)
+}
+
+// buildProgram builds the program at file, and returns where its binary is. Its error
+// is what the compiler said.
+//
+// `go run` keeps binaries in Go's cache, so that an unchanged one is not linked
+// again; `go build` would link it each time. With -exec echo it prints the
+// binary's path in the place of running it: at the first time that of a
+// temporary file, which is gone then, and from then on that of the cache.
+func buildProgram(ctx context.Context, root, file string, race bool) (binary string, err error) {
+	for range 2 {
+		command := exec.CommandContext(ctx, "go", "run", "-buildvcs=false", "-exec", "echo")
+		command.Dir, command.Env = root, os.Environ()
+		if race {
+			command.Args = append(command.Args, "-race")
+		} else {
+			command.Env = append(command.Env, "CGO_ENABLED=0")
+		}
+		command.Args = append(command.Args, file)
+		var said bytes.Buffer
+		command.Stderr = &said
+		output, err := command.Output()
+		if err != nil {
+			return "", errors.New(cmp.Or(strings.TrimSpace(said.String()), err.Error()))
+		}
+		binary = strings.TrimSpace(string(output))
+		if _, err := os.Stat(binary); err == nil {
+			return binary, nil
+		}
+	}
+	return "", fmt.Errorf("go run -exec echo names %q, which is not there: is GOCACHE writable?", binary)
+}
