@@ -59,10 +59,10 @@ func startDatabase(ctx context.Context, root string, port int) (db, error) {
 // port of the site: 13000 for 3000. If it is taken, any other will do.
 func startMySQL(port int) (server *localmysql.Server, note string, err error) {
 	fixed := (port+10_000)%65_536 + (port+10_000)/65_536*1_024 // no reserved port, past the last
-	server, err = localmysql.Start(fmt.Sprintf("127.0.0.1:%d", fixed))
+	server, err = localmysql.Start(fmt.Sprintf("127.0.0.1:%d", fixed), os.Stderr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		note = fmt.Sprintf(" (its usual port, %d, is taken)", fixed)
-		server, err = localmysql.Start("127.0.0.1:0")
+		server, err = localmysql.Start("127.0.0.1:0", os.Stderr)
 	}
 	return server, note, err
 }

@@ -73,12 +73,47 @@ func Start(tb testing.TB, environment map[string]string) *Product {
 // StartOn is Start on a port of the caller's choice.
 func StartOn(tb testing.TB, port int, environment map[string]string) *Product {
 	tb.Helper()
+	return start(tb, Root(), port, environment)
+}
+
+// StartCopy is Start in a copy of the repository, for a test that changes files.
+// It returns the copy's folder too.
+func StartCopy(tb testing.TB, environment map[string]string) (p *Product, root string) {
+	tb.Helper()
+	root = tb.TempDir()
+	for _, name := range []string{"api", "lib", "public"} {
+		if err := os.CopyFS(filepath.Join(root, name), os.DirFS(filepath.Join(Root(), name))); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	for _, name := range []string{"go.mod", "go.sum", "schema.sql", "vercel.json"} {
+		content, err := os.ReadFile(filepath.Join(Root(), name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(root, name), content, 0o644)
+		}
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+	// ClerkJS, which is fetched once for all.
+	cache := filepath.Join(root, "dev/.cache")
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		tb.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(Root(), "dev/.cache/clerk-js"), filepath.Join(cache, "clerk-js")); err != nil {
+		tb.Fatal(err)
+	}
+	return start(tb, root, FreePort(tb), environment), root
+}
+
+func start(tb testing.TB, root string, port int, environment map[string]string) *Product {
+	tb.Helper()
 	binary, err := build()
 	if err != nil {
 		tb.Fatal(err)
 	}
 	p := &Product{URL: fmt.Sprintf("http://localhost:%d", port), tb: tb, cmd: exec.Command(binary, "-race")}
-	p.cmd.Dir = Root()
+	p.cmd.Dir = root
 	// Set to nothing rather than left out: a developer's .env.local names a
 	// real database and must not be read here.
 	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), fmt.Sprint("PORT=", port),

@@ -23,8 +23,8 @@ import (
 const database = "warble"
 
 // The engine writes a line for every connection and every refused statement
-// through two global loggers. The functions log their own failures, so these
-// are off; at init, because vitesslog's variables are not safe to set later.
+// through two global loggers. They are off, since serialHandler writes the
+// failures that matter; at init, because vitesslog's variables are not safe to set later.
 func init() {
 	logrus.SetOutput(io.Discard)
 	logrus.SetLevel(logrus.PanicLevel)
@@ -43,7 +43,10 @@ type Server struct {
 // Start listens on addr ("127.0.0.1:0" takes a free port) and serves until
 // Close. An address that is not loopback is an error: the server asks nobody
 // for a password.
-func Start(addr string) (*Server, error) {
+//
+// A statement that fails is written to log with the engine's own error, unless a
+// unique key refused it: the functions expect that.
+func Start(addr string, log io.Writer) (*Server, error) {
 	tcp, err := net.ResolveTCPAddr("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("read address of the embedded database: %w", err)
@@ -57,7 +60,7 @@ func Start(addr string) (*Server, error) {
 	}
 
 	provider := memory.NewDBProvider(memory.NewDatabase(database))
-	handler := &serialHandler{conns: make(map[*mysql.Conn]struct{})}
+	handler := &serialHandler{log: log, conns: make(map[*mysql.Conn]struct{})}
 	s, err := server.NewServerWithHandler(
 		server.Config{Listener: listener, Address: listener.Addr().String()},
 		sqle.NewDefault(provider), sql.NewContext, memory.NewSessionBuilder(provider), nil,

@@ -2,9 +2,12 @@ package mysql
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"sync"
 	"sync/atomic"
 
+	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/sqltypes"
 	querypb "github.com/dolthub/vitess/go/vt/proto/query"
@@ -26,6 +29,7 @@ import (
 // all others. The functions run single statements.
 type serialHandler struct {
 	mysql.Handler
+	log   io.Writer                  // of failed statements
 	mu    sync.Mutex                 // held while a statement or a transaction runs
 	owner atomic.Pointer[mysql.Conn] // the connection that holds mu
 
@@ -66,8 +70,16 @@ func (h *serialHandler) release(c *mysql.Conn) {
 	}
 }
 
+// report writes a statement that failed to the log, and returns its error.
+func (h *serialHandler) report(query string, err error) error {
+	if refused := sql.CastSQLError(err); refused != nil && refused.Number() != mysql.ERDupEntry {
+		fmt.Fprintf(h.log, "\nThe embedded database refuses a statement: %v\n\n%s\n\n", refused, query)
+	}
+	return err
+}
+
 func (h *serialHandler) ComQuery(ctx context.Context, c *mysql.Conn, query string, callback mysql.ResultSpoolFn) error {
-	return h.run(ctx, c, func() error { return h.Handler.ComQuery(ctx, c, query, callback) })
+	return h.report(query, h.run(ctx, c, func() error { return h.Handler.ComQuery(ctx, c, query, callback) }))
 }
 
 func (h *serialHandler) ComMultiQuery(ctx context.Context, c *mysql.Conn, query string, callback mysql.ResultSpoolFn) (remainder string, err error) {
@@ -75,7 +87,7 @@ func (h *serialHandler) ComMultiQuery(ctx context.Context, c *mysql.Conn, query 
 		remainder, err = h.Handler.ComMultiQuery(ctx, c, query, callback)
 		return err
 	})
-	return remainder, err
+	return remainder, h.report(query, err)
 }
 
 func (h *serialHandler) ComPrepare(ctx context.Context, c *mysql.Conn, query string, prepare *mysql.PrepareData) (fields []*querypb.Field, err error) {
@@ -87,11 +99,11 @@ func (h *serialHandler) ComPrepare(ctx context.Context, c *mysql.Conn, query str
 		}
 		return err
 	})
-	return fields, err
+	return fields, h.report(query, err)
 }
 
 func (h *serialHandler) ComStmtExecute(ctx context.Context, c *mysql.Conn, prepare *mysql.PrepareData, callback func(*sqltypes.Result) error) error {
-	return h.run(ctx, c, func() error { return h.Handler.ComStmtExecute(ctx, c, prepare, callback) })
+	return h.report(prepare.PrepareStmt, h.run(ctx, c, func() error { return h.Handler.ComStmtExecute(ctx, c, prepare, callback) }))
 }
 
 func (h *serialHandler) ComInitDB(c *mysql.Conn, schema string) error {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"go/ast"
+	"go/format"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -157,7 +158,11 @@ func generate(root, file string, sources []source) error {
 	if err := program.Execute(&source, data); err != nil {
 		return err
 	}
-	if old, err := os.ReadFile(file); err == nil && bytes.Equal(old, source.Bytes()) {
+	formatted, err := format.Source(source.Bytes())
+	if err != nil {
+		return err
+	}
+	if old, err := os.ReadFile(file); err == nil && bytes.Equal(old, formatted) {
 		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -168,7 +173,7 @@ func generate(root, file string, sources []source) error {
 		return err
 	}
 	defer os.Remove(temporary.Name())
-	_, err = temporary.Write(source.Bytes())
+	_, err = temporary.Write(formatted)
 	if err := errors.Join(err, temporary.Close()); err != nil {
 		return err
 	}
@@ -184,7 +189,7 @@ func generate(root, file string, sources []source) error {
 // temporary file, which is gone then, and from then on that of the cache.
 func buildProgram(ctx context.Context, root, file string, race bool) (binary string, err error) {
 	for range 2 {
-		command := exec.CommandContext(ctx, "go", "run", "-buildvcs=false", "-exec", "echo")
+		command := exec.CommandContext(ctx, "go", "run", "-buildvcs=false", "-ldflags=-s -w", "-exec", "echo")
 		command.Dir, command.Env = root, os.Environ()
 		if race {
 			command.Args = append(command.Args, "-race")

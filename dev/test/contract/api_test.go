@@ -35,7 +35,7 @@ type api struct {
 // databases are those that the contract holds on.
 var databases = map[string]func(*testing.T) string{
 	"embedded": func(t *testing.T) string {
-		server, err := localmysql.Start("127.0.0.1:0")
+		server, err := localmysql.Start("127.0.0.1:0", io.Discard)
 		if err != nil {
 			t.Fatal(err)
 		}

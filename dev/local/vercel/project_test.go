@@ -1,0 +1,61 @@
+package vercel
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A route to nowhere would be a 404 in production that no other test asks for.
+func TestEveryRouteLeadsToAFunctionOrFile(t *testing.T) {
+	root := "../../.."
+	routes, err := ReadRoutes(filepath.Join(root, "vercel.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources, err := findSources(root)
+	if err != nil || len(sources) == 0 {
+		t.Fatalf("functions %v, %v", sources, err)
+	}
+	for _, route := range routes {
+		if route.Dest == "" || route.Check {
+			continue
+		}
+		isFunction := slices.ContainsFunc(sources, func(s source) bool { return s.Path == route.Dest })
+		_, err := os.Stat(filepath.Join(root, "public", route.Dest))
+		if !isFunction && err != nil {
+			t.Errorf("route %s leads to %s, which is no function and no file", route.Src, route.Dest)
+		}
+	}
+}
+
+// A file that Vercel makes no function of would work on this machine only, or
+// the other way round.
+func TestFunctionsAreFoundAsVercelsBuilderFindsThem(t *testing.T) {
+	root := write(t, map[string]string{
+		"go.mod":               "module example",
+		"api/one.go":           "package api\nimport \"net/http\"\nfunc helper(w http.ResponseWriter, r *http.Request) {}\nfunc One(w http.ResponseWriter, r *http.Request) {}\nfunc Two(w http.ResponseWriter, r *http.Request) {}",
+		"api/one_test.go":      "package api",
+		"api/_draft.go":        "package api",
+		"api/.hidden/a.go":     "package hidden",
+		"api/deep/er/three.go": "package er\nimport \"net/http\"\ntype T int\nfunc (T) Method(w http.ResponseWriter, r *http.Request) {}\nfunc Three(http.ResponseWriter, *http.Request) {}",
+		"api/notes.txt":        "no function",
+	})
+	sources, err := findSources(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, s := range sources {
+		h, err := readHandler(root, "example", s)
+		if err != nil {
+			t.Errorf("%s: %v", s.file, err)
+		}
+		found = append(found, strings.Join([]string{h.Path, h.Import, h.Name}, " "))
+	}
+	if want := []string{"/api/deep/er/three example/api/deep/er Three", "/api/one example/api One"}; !slices.Equal(found, want) {
+		t.Errorf("found %q; want %q", found, want)
+	}
+}
