@@ -133,7 +133,9 @@ func TestASavedFunctionShowsAndKeepsPostsAndSessions(t *testing.T) {
 	}
 
 	replace(t, root, "api/posts/list.go", "ORDER BY created_at DESC, id DESC", "ORDER BY created_at ASC, id ASC")
-	waitFor(t, p, "/api/posts", func(_ int, text string) bool { return order(text) == "1234" && strings.Contains(text, "before the change") })
+	waitFor(t, p, "/api/posts", func(_ int, text string) bool {
+		return order(text) == "1234" && strings.Contains(text, "before the change")
+	})
 	if status := publish(t, p, token, "after the change"); status != 201 {
 		t.Errorf("with a session of before the change, publish = %d\n%s", status, p.Log())
 	}

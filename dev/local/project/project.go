@@ -96,14 +96,13 @@ func CheckDatabaseURL() error {
 	if err == nil {
 		return nil
 	}
-	// The functions' own message is for a deployment.
-	detail := problem.From(err).Detail
-	detail = strings.TrimPrefix(detail, "The environment variable ")
-	detail = strings.TrimSuffix(detail, " Then deploy again.")
 	if os.Getenv("DATABASE_URL") == "" {
-		return errors.New(detail + " Write it into .env.local (.env.example shows how), or into the environment.")
+		return errors.New("DATABASE_URL is missing: write it into .env.local, as .env.example shows, or into the environment")
 	}
-	return fmt.Errorf("%s It is set in %s.", detail, Source("DATABASE_URL"))
+	// The functions' own message is for a deployment.
+	advice := strings.TrimPrefix(problem.From(err).Detail, "The environment variable DATABASE_URL ")
+	advice = strings.TrimSuffix(advice, ". Then deploy again.")
+	return fmt.Errorf("DATABASE_URL in %s %s", Source("DATABASE_URL"), advice)
 }
 
 // CheckClerkKeys returns an error unless both keys are set, or neither, and each
