@@ -43,5 +43,12 @@ export async function request(path, { method = 'GET', token, key, etag, content 
     // Not ours: a proxy's page.
   }
   if ((ok && body !== undefined) || status === 304) return { status, etag: answer.headers.get('ETag') ?? '', body };
-  throw new Problem(ok ? 0 : status, body?.detail ?? 'Warble cannot do that just now.', Number(answer.headers.get('Retry-After')) || 0);
+  throw new Problem(ok ? 0 : status, body?.detail ?? 'Warble cannot do that just now.', retryAfter(answer.headers));
+}
+
+/** Seconds to wait, which may come as a number or as a date; 0 when unknown. @param {Headers} headers */
+function retryAfter(headers) {
+  const value = headers.get('Retry-After') ?? '';
+  const seconds = /^\d+$/.test(value) ? Number(value) : Math.ceil((Date.parse(value) - Date.now()) / 1000);
+  return Math.max(seconds || 0, 0);
 }

@@ -1,58 +1,105 @@
 // Publishing. A draft has one idempotency key until it is published, also after
 // a reload or a change: no lost answer and no second click publishes it twice.
+//
+// A draft belongs to the person who wrote it. One that was begun signed out belongs
+// to nobody, and becomes that of the next person to sign in. Each draft is stored
+// under its own name, and the tab that shows it holds a lock of that name. So two
+// tabs never write to one draft. The browser releases the lock when the tab is
+// gone; then the next tab finds the draft.
 
+import { Problem } from './api.js';
 import { part } from './post.js';
-import { open, userId, write } from './session.js';
-import { emit, readStorage, remember, writeStorage } from './storage.js';
+import { open, session, userId, write } from './session.js';
+import { emit, readStorage, remember, storedNames, writeStorage } from './storage.js';
 import { attachCounter, validate, tidy } from './text.js';
+import { fromNow } from './time.js';
 
 /** Longest Retry-After to wait out, in seconds. */
 const longestWait = 60;
+
+/** Longest wait for a draft's lock, in ms: this tab may have held it until its reload. */
+const lockTimeout = 500;
+
+/** Begins the drafts' names. In sessionStorage it is the name of this tab's last draft. */
+const prefix = 'warble.draft';
 
 const form = part(document, 'composer');
 const field = part(form, 'draft');
 const send = part(form, 'send');
 const showCount = attachCounter(form);
-const name = 'warble.draft';
 
-/** @returns {Draft} */
-const stored = () => readStorage('localStorage', name) ?? { text: '' };
-let draft = stored();
+/** The one in the field; without a name while that is empty. @type {Draft} */
+let draft = { name: '', by: '', text: '' };
+/** Releases the draft's lock. @type {Promise<(() => void) | null>} */
+let held = Promise.resolve(null);
 let sending = false;
 
-if (field.value) changed(); // somebody was faster than this module
-else restore();
-send.disabled = false;
+/** @param {string} text */
+const showMessage = (text) => (part(form, 'says').textContent = text);
 
-function restore() {
-  field.value = draft.text;
+/** @param {Draft} draft without a text it is removed */
+function store({ name, ...rest }) {
+  writeStorage('localStorage', name, rest.text ? rest : null);
+}
+
+/** Makes a draft, of which this tab has the lock, the one of this tab. @param {Draft} now @param {typeof held} lock */
+function begin(now, lock) {
+  draft = now;
+  held = lock;
+  writeStorage('sessionStorage', prefix, draft.name);
+}
+
+/** Empties the field; a stored draft stays stored. */
+function empty() {
+  held.then((release) => release?.());
+  draft = { name: '', by: '', text: '' };
+  field.value = '';
   showCount();
 }
 
-/** @param {string} text */
-const say = (text) => (part(form, 'says').textContent = text);
+/** @param {string} name @returns {typeof held} null when another tab has it */
+const lock = (name) => new Promise((done) => {
+  if (!navigator.locks) return done(() => {});
+  const held = () => new Promise((release) => done(() => release(null)));
+  navigator.locks.request(name, { signal: AbortSignal.timeout(lockTimeout) }, held).catch(() => done(null));
+});
 
-/** @param {Draft} now */
-function save(now) {
-  draft = now;
-  writeStorage('localStorage', name, now.text ? now : null);
+/** Shows a draft of this person, or of nobody, that no tab has; this tab's last one first. */
+async function findDraft() {
+  const { signal } = session;
+  const last = readStorage('sessionStorage', prefix);
+  for (const name of storedNames(prefix).sort((a, b) => Number(b === last) - Number(a === last))) {
+    if ((readStorage('localStorage', name)?.by || userId) !== userId) continue;
+    const release = await lock(name);
+    if (!release) continue;
+    const found = readStorage('localStorage', name); // the tab that had it may have published it
+    if (draft.name || signal.aborted) return release();
+    if (!found?.text) {
+      release();
+      continue;
+    }
+    begin({ ...found, name, by: userId }, Promise.resolve(release));
+    field.value = found.text;
+    showCount();
+    store(draft);
+    return true;
+  }
 }
 
 function changed() {
   const text = field.value;
-  save(text ? { ...draft, text } : { text });
+  if (!draft.name) {
+    const name = `${prefix}.${crypto.randomUUID()}`;
+    begin({ name, by: userId, text }, lock(name));
+  }
+  draft.text = text;
+  store(draft);
+  if (!text) empty();
   send.textContent = 'Publish';
-  say('');
+  showMessage('');
 }
 
 field.addEventListener('input', changed);
-
-// Another tab has published this very draft.
-addEventListener('storage', ({ key, oldValue }) => {
-  if (key !== name || sending || stored().text || field.value !== JSON.parse(oldValue ?? 'null')?.text) return;
-  draft = stored();
-  restore();
-});
 
 form.onsubmit = (event) => {
   event.preventDefault();
@@ -64,36 +111,54 @@ async function publish() {
   const text = field.value;
   const content = tidy(text);
   const wrong = validate(text);
-  say(wrong || 'Sign in to publish; your draft is kept.');
+  showMessage(wrong || 'Sign in to publish; your draft is kept.');
   if (wrong) return field.focus();
   if (!userId) return open('openSignIn');
-  // Another tab may have sent this very text: then it is one post.
-  const before = [draft, stored()].find((one) => one.by === userId && (one === draft || one.sent === content));
-  const key = before?.key ?? crypto.randomUUID();
+  const { signal } = session;
+  const { name, key = crypto.randomUUID() } = draft;
+  const again = Boolean(draft.key);
+  draft.key = key;
+  store(draft);
+  busy(true);
   const id = -Date.now(); // until the server gives it one
   const createdAt = new Date().toISOString();
-  save({ text, sent: content, key, by: userId });
-  busy(true);
   emit('sending', { post: { id, userId, content, createdAt, updatedAt: createdAt } });
+  signal.addEventListener('abort', () => emit('unsent', { id }));
   try {
-    const post = await deliver(content, key);
+    const post = await deliver(content, key, signal);
+    // Of an earlier text, of which the answer was lost.
+    if (post.content !== content) throw new Problem(422, 'Another text has been published.');
     remember(post.id, post, true);
     emit('post', { post, replaces: id });
-    field.value = '';
-    showCount();
-    changed();
-    say('Published.');
+    published(name, text);
   } catch (error) {
     emit('unsent', { id });
-    const { status, message } = /** @type {Problem} */ (error);
-    const second = before && status === 422; // the first text has been published
-    if (second) save({ text });
+    if (signal.aborted) return; // the draft keeps its key for when its author is back
+    const { status, retryAfter, message } = /** @type {Problem} */ (error);
+    const second = again && status === 422; // the first text has been published
+    if (second) {
+      delete draft.key;
+      store(draft);
+    }
     send.textContent = second ? 'Publish' : 'Send again';
-    say(second ? 'What you sent first had been published. This would be a second post.'
+    showMessage(second ? 'What you sent first had been published. This would be a second post.'
+      : status === 429 ? `Too soon after your last post. Send this one ${retryAfter ? fromNow(retryAfter) : 'later'}; your text is kept.`
       : status ? message
       : 'No answer came. Your text is kept; sending it again cannot publish it twice.');
   }
-  busy(false);
+  if (!signal.aborted) busy(false);
+}
+
+/** Ends a draft, wherever it is now, unless it was changed meanwhile. @param {string} name @param {string} text */
+function published(name, text) {
+  const shown = draft.name === name;
+  if ((shown ? draft : readStorage('localStorage', name))?.text !== text) return;
+  store({ name, by: '', text: '' });
+  if (!shown) return;
+  empty();
+  send.textContent = 'Publish';
+  showMessage('Published.');
+  findDraft().then((found) => found && showMessage('Published. Here is another draft of yours.'));
 }
 
 /** @param {boolean} is */
@@ -101,29 +166,51 @@ function busy(is) {
   sending = is;
   field.readOnly = is; // not disabled: it keeps the focus
   send.ariaDisabled = String(is);
-  if (is) say('');
+  if (is) showMessage('');
 }
 
 /**
- * Waits out every "too soon".
- * @param {string} content @param {string} key
+ * Waits out every "too soon", as long as the session goes on.
+ * @param {string} content @param {string} key @param {AbortSignal} signal @returns {Promise<Post>}
  */
-async function deliver(content, key) {
+async function deliver(content, key, signal) {
   for (;;) {
     try {
-      return (await write('/api/posts', { method: 'POST', key, content })).body;
+      return (await write('/api/posts', { method: 'POST', key, content }, signal)).body;
     } catch (error) {
       const { status, retryAfter } = /** @type {Problem} */ (error);
-      if (status !== 429 || !retryAfter || retryAfter > longestWait) throw error;
-      say('A moment after your last post; it is sent by itself.');
+      if (status !== 429 || !retryAfter || retryAfter > longestWait || signal.aborted) throw error;
+      showMessage('A moment after your last post; it is sent by itself.');
       for (let left = retryAfter; left > 0; left--) {
-        part(form, 'tick').textContent = `${left} s`;
+        showCountdown(`${left} s`);
         await new Promise((done) => setTimeout(done, 1_000));
+        if (signal.aborted) throw error;
       }
-      part(form, 'tick').textContent = '';
-      say('');
+      showCountdown('');
+      showMessage('');
     }
   }
 }
 
-document.addEventListener('session', () => sending || say(''));
+/** @param {string} text */
+const showCountdown = (text) => (part(form, 'tick').textContent = text);
+
+// What is on its way has ended with the session, and so does a message about it.
+document.addEventListener('session', () => {
+  busy(false);
+  showCountdown('');
+  showMessage('');
+  send.textContent = 'Publish';
+  if (draft.by && draft.by !== userId) {
+    empty();
+    if (!userId) showMessage('Your draft is kept until you sign in again.');
+  } else if (draft.name) {
+    draft.by = userId;
+    store(draft);
+  }
+  findDraft();
+});
+
+if (field.value) changed(); // somebody was faster than this module
+findDraft();
+send.disabled = false;

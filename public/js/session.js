@@ -10,7 +10,7 @@ const slowAfter = 4_000;
 const downAfter = 20_000;
 
 /** Longest wait for a token, in ms; ClerkJS tries for minutes. */
-const tokenWithin = 8_000;
+const tokenTimeout = 8_000;
 
 const signIn = part(document, 'sign-in');
 const signUp = part(document, 'sign-up');
@@ -35,6 +35,12 @@ let told;
 
 /** Who is signed in; '' for nobody. Changes are announced as `session` on document. */
 export let userId = '';
+
+/**
+ * Its signal is aborted when this person signs out or another one signs in.
+ * What somebody begins takes the signal and ends with it.
+ */
+export let session = new AbortController();
 
 // Narrows vercel.json's policy, which cannot know the host, to exactly this one.
 const { origin } = new URL(source, location.href);
@@ -127,6 +133,8 @@ function show() {
   if (!same || trouble !== told) say(trouble || (same || user ? '' : 'You are signed out. Reading goes on.'));
   told = trouble;
   if (same) return;
+  session.abort();
+  session = new AbortController();
   window.Clerk?.[user ? 'mountUserButton' : 'unmountUserButton'](me);
   setMe(userId);
   // The modal goes, and the focus with it.
@@ -151,20 +159,23 @@ export function open(modal) {
 }
 
 /**
- * Asks the API as the person who is signed in. A refused token is renewed once.
- * @param {string} path @param {How} how @returns {Promise<Answer>}
+ * Asks the API as the person whose session has this signal, never as another one.
+ * A request that was sent goes to its end. A refused token is renewed once.
+ * @param {string} path @param {How} how @param {AbortSignal} signal @returns {Promise<Answer>}
  */
-export async function write(path, how, anew = false) {
+export async function write(path, how, signal, renew = false) {
   const token = await Promise.race([
-    window.Clerk?.session?.getToken({ skipCache: anew }).catch(() => null),
-    new Promise((done) => setTimeout(done, tokenWithin)),
+    signal.aborted || window.Clerk?.session?.getToken({ skipCache: renew }).catch(() => null),
+    new Promise((done) => setTimeout(done, tokenTimeout)),
   ]);
-  if (!token) throw new Problem(401, userId ? 'Signing in does not answer just now. Try again in a moment.' : 'You are signed out. Sign in to go on.');
+  show(); // ClerkJS may know of another person before it tells
+  if (signal.aborted || !userId) throw new Problem(401, 'You are signed out. Sign in to go on.');
+  if (!token) throw new Problem(401, 'Signing in does not answer just now. Try again in a moment.');
   try {
     return await request(path, { ...how, token });
   } catch (error) {
-    if (anew || !(error instanceof Problem) || error.status !== 401) throw error;
-    return write(path, how, true);
+    if (renew || !(error instanceof Problem) || error.status !== 401) throw error;
+    return write(path, how, signal, true);
   }
 }
 

@@ -9,12 +9,22 @@ export function readStorage(where, name) {
   }
 }
 
-/** @param {Where} where @param {string} name @param {unknown} value */
+/** @param {Where} where @param {string} name @param {unknown} value null removes it */
 export function writeStorage(where, name, value) {
   try {
-    window[where].setItem(name, JSON.stringify(value));
+    if (value === null) window[where].removeItem(name);
+    else window[where].setItem(name, JSON.stringify(value));
   } catch {
     // Full or off: the page works without.
+  }
+}
+
+/** The names in localStorage that begin with prefix. @param {string} prefix */
+export function storedNames(prefix) {
+  try {
+    return Object.keys(localStorage).filter((name) => name.startsWith(prefix));
+  } catch {
+    return [];
   }
 }
 

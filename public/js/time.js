@@ -3,6 +3,17 @@
 const full = new Intl.DateTimeFormat('en', { dateStyle: 'full', timeStyle: 'short' });
 const day = new Intl.DateTimeFormat('en', { dateStyle: 'medium' });
 
+const ahead = new Intl.RelativeTimeFormat('en');
+
+/** Most of a unit, in seconds, and what one of it has. @type {[number, number, Intl.RelativeTimeFormatUnit][]} */
+const units = [[90, 1, 'second'], [5_400, 60, 'minute'], [129_600, 3_600, 'hour'], [Infinity, 86_400, 'day']];
+
+/** A wait in words, such as "in 42 minutes". @param {number} seconds */
+export function fromNow(seconds) {
+  const [, one, unit] = units.find(([most]) => seconds <= most) ?? units[0];
+  return ahead.format(Math.ceil(seconds / one), unit);
+}
+
 /** @param {string} iso */
 export const exactly = (iso) => full.format(new Date(iso));
 

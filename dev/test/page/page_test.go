@@ -84,6 +84,18 @@ var promises = []struct {
 	{"a CDN that answers from before does not lose one's own changes", staleCDN},
 	{"two tabs agree on who is signed in, on the draft and on the posts", twoTabs},
 
+	{"what is said to be published is the text that was sent", anotherTextCameBack},
+	{"a text that waits for its turn is never published by the next person", waitEndsWithSession},
+	{"a text that waits for a token is never published by the next person", tokenOfAnother},
+	{"a request that was sent before the session ended is still its author's", sentBeforeSignOut},
+	{"nobody finds the edit form or the delete dialog of the person before", formsEndWithSession},
+	{"nobody finds the draft of the person before, who finds it again", draftHasOwner},
+	{"a draft begun signed out does not replace one's earlier draft", draftsOfBoth},
+	{"what is typed before the page's scripts come is a draft", typedEarly},
+	{"two tabs keep a draft each, and a closed tab's draft is found", draftOfEachTab},
+	{"the text of an edit that was not saved is kept for its author", unsavedEdit},
+	{"a wait is told in people's words, and the text is kept", waitsInWords},
+
 	{"editing is in place, and Escape leaves", editing},
 	{"a refused edit or deletion is taken back with a message", refused},
 	{"a lost answer to an edit or a deletion shows what is true", lostChange},

@@ -74,12 +74,12 @@ interface Answer {
   body: any;
 }
 
-/** The composer's draft: text is what the field holds; sent is what went out last, under key by that user. */
+/** A draft: name is where it is stored, by whose it is ('' for nobody's), and key the Idempotency-Key it was sent under. */
 interface Draft {
+  name: string;
+  by: string;
   text: string;
-  sent?: string;
   key?: string;
-  by?: string;
 }
 
 /** The elements that scripts take hold of, by their data- attribute. */

@@ -1,0 +1,339 @@
+package page
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+
+	"warble/dev/testkit/browser"
+)
+
+// tokens is the address that gives session tokens.
+const tokens = "*/__clerk/v1/client/sessions/*/tokens*"
+
+// signOut signs out through ClerkJS.
+func signOut(tab *browser.Tab) {
+	browser.Eval[bool](tab, `Clerk.signOut().then(() => true)`)
+	tab.Wait(`!document.querySelector('header .cl-userButtonTrigger')`)
+}
+
+// signInAgain signs out, and in as somebody.
+func signInAgain(tab *browser.Tab, username string) {
+	signOut(tab)
+	signIn(tab, username)
+}
+
+// leave makes a tab one that was closed.
+func (s *site) leave(tab *browser.Tab) {
+	tab.Front()
+	tab.Go(s.URL + "/robots.txt")
+}
+
+// tooSoon is the answer 429 with a Retry-After.
+func tooSoon(retryAfter string) browser.Fate {
+	fate := browser.Fate{Status: 429, Header: map[string]string{"Content-Type": "application/problem+json"}, Body: `{"detail":"Wait as Retry-After says."}`}
+	if retryAfter != "" {
+		fate.Header["Retry-After"] = retryAfter
+	}
+	return fate
+}
+
+func anotherTextCameBack(t *testing.T, s *site) {
+	tab := s.as(t, "ada")
+	tab.Intercept(posts, on("POST", 1, browser.Fate{Lose: true}))
+	write(tab, "the first text")
+	tab.Press("form", "Publish")
+	tab.Text("No answer came")
+	tab.Press("main", "1 new post")
+	edit(tab, "the first text, edited")
+	tab.Text("Saved.")
+
+	// What the server said before it knew what the first text was.
+	id := browser.Eval[string](tab, `document.querySelector('`+newest+` a[href^="/p/"]').pathname.slice(3)`)
+	old := browser.Eval[string](tab, `fetch('/api/posts/`+id+`').then((answer) => answer.text())`)
+	for _, fate := range []browser.Fate{{Status: 200, Header: map[string]string{"Content-Type": "application/json"}, Body: old}, {}} {
+		tab.Intercept(posts, on("POST", 1, fate))
+		write(tab, "the second text")
+		tab.Press("form", "Publish")
+		if fate.Status == 0 {
+			break // under a new key
+		}
+		tab.Text("This would be a second post.")
+		tab.Wait(draft + ` === 'the second text'`)
+		wantShown(tab, "the first text, edited")
+	}
+	published(tab, "the second text")
+	s.wantStored(t, "the second text", "the first text, edited")
+	wantKeys(t, tab, 3, 2)
+}
+
+func waitEndsWithSession(t *testing.T, s *site) {
+	tab := s.as(t, "ada")
+	tab.Intercept(posts, on("POST", 1, tooSoon("2")))
+	write(tab, "Ada's words")
+	tab.Press("form", "Publish")
+	tab.Text("it is sent by itself")
+	tab.Text("On its way")
+	signOut(tab)
+	wantShown(tab) // it is not on its way any more
+	tab.NoText("it is sent by itself")
+	signIn(tab, "grace")
+	tab.Wait(draft + ` === ''`)
+	browser.Eval[bool](tab, `new Promise((done) => setTimeout(done, 3000, true))`) // after the page's own
+	publish(tab, "Grace's words")
+	wantShown(tab, "Grace's words")
+	s.wantStored(t, "Grace's words")
+
+	signInAgain(tab, "ada")
+	tab.Wait(draft + ` === "Ada's words"`)
+	tab.Press("form", "Publish")
+	published(tab, "Ada's words")
+	wantShown(tab, "Ada's words", "Grace's words")
+	if got := s.authors(t); got != ada+" "+grace {
+		t.Errorf("published by %s", got)
+	}
+	if requests := tab.Requests("POST", "/api/posts"); browser.Header(requests[0], "Idempotency-Key") != browser.Header(requests[2], "Idempotency-Key") {
+		t.Error("Ada's text is sent again under another key")
+	}
+}
+
+// authors are the stored posts' authors, newest first.
+func (s *site) authors(t *testing.T) string {
+	t.Helper()
+	var ids []string
+	if err := s.db.Select(&ids, "SELECT user_id FROM posts ORDER BY created_at DESC, id DESC"); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(ids, " ")
+}
+
+func tokenOfAnother(t *testing.T, s *site) {
+	tab := s.as(t, "ada")
+	released := make(chan struct{})
+	held := false
+	tab.Intercept(tokens, func(*network.Request) browser.Fate {
+		if held { // Grace's own come at once
+			return browser.Fate{}
+		}
+		held = true
+		return browser.Fate{Until: released}
+	})
+	browser.Eval[bool](tab, `Clerk.session.clearCache(), true`)
+	write(tab, "Ada's words")
+	tab.Press("form", "Publish")
+	tab.Text("On its way")
+	signInAgain(tab, "grace")
+	wantShown(tab)
+	close(released)
+	publish(tab, "Grace's words")
+	wantShown(tab, "Grace's words")
+	s.wantStored(t, "Grace's words")
+	signInAgain(tab, "ada")
+	tab.Wait(draft + ` === "Ada's words"`)
+	tab.NoText("No answer came")
+}
+
+func sentBeforeSignOut(t *testing.T, s *site) {
+	tab := s.as(t, "ada")
+	released := make(chan struct{})
+	tab.Intercept(posts, on("POST", 1, browser.Fate{Until: released}))
+	write(tab, "Ada's words")
+	tab.Press("form", "Publish")
+	tab.Text("On its way")
+	for len(tab.Requests("POST", "/api/posts")) == 0 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	signInAgain(tab, "grace")
+	wantShown(tab)
+	write(tab, "Grace's words")
+	close(released)
+	wantShown(tab, "Ada's words")
+	tab.Wait(draft + ` === "Grace's words"`)
+	s.wantStored(t, "Ada's words")
+	if got := s.authors(t); got != ada {
+		t.Errorf("published by %s", got)
+	}
+	signInAgain(tab, "ada")
+	publish(tab, "and more words") // what was published is no draft any more
+	s.wantStored(t, "and more words", "Ada's words")
+}
+
+func formsEndWithSession(t *testing.T, s *site) {
+	s.insert(t, ada, "Ada's post", time.Hour)
+	tab := s.as(t, "ada")
+	tab.Press(newest, "Edit")
+	tab.Fill("article textarea", "Ada's change")
+	signInAgain(tab, "grace")
+	tab.Wait(`!document.querySelector('article textarea')`)
+	wantShown(tab, "Ada's post")
+	if browser.Eval[bool](tab, `document.body.innerHTML.includes("Ada's change")`) {
+		t.Error("Grace finds what Ada was writing")
+	}
+	signInAgain(tab, "ada")
+	tab.Press(newest, "Edit")
+	tab.Wait(`document.querySelector('article textarea').value === "Ada's change"`)
+	tab.Press(newest, "Cancel")
+	tab.Press(newest, "Edit")
+	tab.Wait(`document.querySelector('article textarea').value === "Ada's post"`)
+	tab.Press(newest, "Cancel")
+
+	tab.Press(newest, "Delete")
+	tab.Wait(`document.querySelector('dialog[open]')`)
+	signInAgain(tab, "grace")
+	tab.Wait(`!document.querySelector('dialog[open]')`)
+	s.wantStored(t, "Ada's post")
+	wantShown(tab, "Ada's post")
+
+	// An edit and a deletion that wait for a token.
+	signInAgain(tab, "ada")
+	for _, change := range []func(){func() { edit(tab, "Ada's change") }, func() { remove(tab) }} {
+		released := make(chan struct{})
+		tab.Intercept(tokens, func(*network.Request) browser.Fate { return browser.Fate{Until: released} })
+		browser.Eval[bool](tab, `Clerk.session.clearCache(), true`)
+		change()
+		tab.Wait(`!document.querySelector('dialog[open], article textarea')`)
+		signOut(tab)
+		close(released)
+		wantShown(tab, "Ada's post")
+		if browser.Eval[bool](tab, `/Not (saved|deleted)/.test(document.body.innerText)`) {
+			t.Error("the next person reads what became of Ada's change")
+		}
+		signIn(tab, "ada")
+	}
+	s.wantStored(t, "Ada's post")
+}
+
+func draftHasOwner(t *testing.T, s *site) {
+	tab := s.as(t, "ada")
+	write(tab, "Ada's draft")
+	signOut(tab)
+	tab.Wait(draft + ` === ''`)
+	tab.Reload()
+	tab.Wait(`window.Clerk?.loaded`)
+	signIn(tab, "grace")
+	tab.Wait(draft + ` === ''`)
+	write(tab, "Grace's draft")
+	tab.Reload()
+	isSignedIn(tab)
+	tab.Wait(draft + ` === "Grace's draft"`)
+	signInAgain(tab, "ada")
+	tab.Wait(draft + ` === "Ada's draft"`)
+	tab.Press("form", "Publish")
+	published(tab, "Ada's draft")
+	signInAgain(tab, "grace")
+	tab.Wait(draft + ` === "Grace's draft"`)
+	s.wantStored(t, "Ada's draft")
+}
+
+func draftsOfBoth(t *testing.T, s *site) {
+	tab := s.as(t, "ada")
+	write(tab, "the earlier draft")
+	signOut(tab)
+	tab.Wait(draft + ` === ''`)
+	write(tab, "begun signed out")
+	tab.Reload()
+	tab.Wait(draft + ` === 'begun signed out'`)
+	signIn(tab, "ada")
+	tab.Wait(draft + ` === 'begun signed out'`)
+	tab.Press("form", "Publish")
+	tab.Text("Published. Here is another draft of yours.")
+	tab.Wait(draft + ` === 'the earlier draft'`)
+	tab.Press("form", "Publish")
+	published(tab, "the earlier draft")
+	s.wantStored(t, "the earlier draft", "begun signed out")
+	signInAgain(tab, "grace")
+	tab.Wait(draft + ` === ''`)
+}
+
+func typedEarly(t *testing.T, s *site) {
+	tab := s.browser.NewContext(t)
+	released := make(chan struct{})
+	tab.Fail("*/js/composer.js", browser.Fate{Until: released})
+	tab.Begin(s.URL)
+	tab.Fill("form textarea", "faster than the script")
+	close(released)
+	tab.Wait(`window.Clerk?.loaded`)
+	signIn(tab, "ada")
+	tab.Reload()
+	tab.Wait(draft + ` === 'faster than the script'`)
+	isSignedIn(tab)
+	tab.Press("form", "Publish")
+	published(tab, "faster than the script")
+}
+
+func draftOfEachTab(t *testing.T, s *site) {
+	one := s.as(t, "ada")
+	two := one.NewTab()
+	two.Go(s.URL)
+	isSignedIn(two)
+	write(two, "the draft of two")
+	one.Front()
+	write(one, "the draft of one")
+	for range 2 {
+		one.Front()
+		one.Reload()
+		one.Wait(draft + ` === 'the draft of one'`)
+		two.Front()
+		two.Reload()
+		two.Wait(draft + ` === 'the draft of two'`)
+	}
+	three := one.NewTab()
+	s.leave(two)
+	three.Front()
+	three.Go(s.URL)
+	three.Wait(draft + ` === 'the draft of two'`)
+	three.Press("form", "Publish")
+	published(three, "the draft of two")
+	s.leave(one)
+	three.Front()
+	three.Reload()
+	three.Wait(draft + ` === 'the draft of one'`)
+	three.Press("form", "Publish")
+	published(three, "the draft of one")
+	three.Reload()
+	isSignedIn(three)
+	publish(three, "and nothing is left")
+	s.wantStored(t, "and nothing is left", "the draft of one", "the draft of two")
+}
+
+func unsavedEdit(t *testing.T, s *site) {
+	s.insert(t, ada, "as it was", time.Hour)
+	tab := s.as(t, "ada")
+	tab.Intercept("*/api/posts/*", on("PATCH", 1, browser.Fate{Block: true}))
+	edit(tab, "as it never was")
+	tab.Text("“Edit” has your text.")
+	tab.Reload()
+	isSignedIn(tab)
+	tab.Press(newest, "Edit")
+	tab.Text("You had not saved this.")
+	tab.Wait(`document.querySelector('article textarea').value === 'as it never was'`)
+	tab.Press(newest, "Save")
+	tab.Text("Saved.")
+	s.wantStored(t, "as it never was")
+	tab.Press(newest, "Edit")
+	tab.Do("the field", chromedp.WaitVisible(chromedp.CSS("article textarea")))
+	tab.NoText("You had not saved this.")
+}
+
+func waitsInWords(t *testing.T, s *site) {
+	tab := s.as(t, "ada")
+	for retryAfter, want := range map[string]string{
+		"61": "in 61 seconds;", "91": "in 2 minutes;", "2520": "in 42 minutes;", "7200": "in 2 hours;", "604800": "in 7 days;", "": "later;", "soon": "later;",
+		time.Now().Add(42*time.Minute - 10*time.Second).UTC().Format(http.TimeFormat): "in 42 minutes;",
+	} {
+		tab.Intercept(posts, on("POST", 1, tooSoon(retryAfter)))
+		write(tab, fmt.Sprint("after ", retryAfter))
+		tab.Press("form", "")
+		tab.Text("Send this one " + want + " your text is kept.")
+		tab.NoText("Retry-After")
+		tab.Wait(draft + ` === ` + browser.Quote(fmt.Sprint("after ", retryAfter)))
+		wantShown(tab)
+	}
+	tab.Press("form", "Send again")
+	tab.Wait(draft + ` === ''`)
+}
