@@ -52,3 +52,11 @@ function retryAfter(headers) {
   const seconds = /^\d+$/.test(value) ? Number(value) : Math.ceil((Date.parse(value) - Date.now()) / 1000);
   return Math.max(seconds || 0, 0);
 }
+
+/**
+ * The wait before the next try, in ms: what Retry-After says (in seconds) and, on top of it, one
+ * that doubles with each try so far, up to a minute. Up to half of that is taken off at random,
+ * so that many pages do not ask at once.
+ * @param {number} tries so far, from 0 @param {number} retryAfter
+ */
+export const backoff = (tries, retryAfter = 0) => retryAfter * 1000 + Math.min(2 ** tries, 60) * (1 - Math.random() / 2) * 1000;

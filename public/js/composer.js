@@ -7,7 +7,7 @@
 // tabs never write to one draft. The browser releases the lock when the tab is
 // gone; then the next tab finds the draft.
 
-import { Problem } from './api.js';
+import { backoff, Problem } from './api.js';
 import { part } from './post.js';
 import { open, session, userId, write } from './session.js';
 import { emit, readStorage, remember, storedNames, writeStorage } from './storage.js';
@@ -109,6 +109,7 @@ form.onsubmit = (event) => {
 async function publish() {
   if (sending) return;
   const text = field.value;
+  if (text !== draft.text) changed(); // a browser's extension may fill the field without an event
   const content = tidy(text);
   const wrong = validate(text);
   showMessage(wrong || 'Sign in to publish; your draft is kept.');
@@ -174,14 +175,14 @@ function busy(is) {
  * @param {string} content @param {string} key @param {AbortSignal} signal @returns {Promise<Post>}
  */
 async function deliver(content, key, signal) {
-  for (;;) {
+  for (let tries = 0; ; tries++) {
     try {
       return (await write('/api/posts', { method: 'POST', key, content }, signal)).body;
     } catch (error) {
       const { status, retryAfter } = /** @type {Problem} */ (error);
       if (status !== 429 || !retryAfter || retryAfter > longestWait || signal.aborted) throw error;
       showMessage('A moment after your last post; it is sent by itself.');
-      for (let left = retryAfter; left > 0; left--) {
+      for (let left = Math.ceil(backoff(tries, retryAfter) / 1000); left > 0; left--) {
         showCountdown(`${left} s`);
         await new Promise((done) => setTimeout(done, 1_000));
         if (signal.aborted) throw error;

@@ -94,6 +94,7 @@ var promises = []struct {
 	{"what is typed before the page's scripts come is a draft", typedEarly},
 	{"two tabs keep a draft each, and a closed tab's draft is found", draftOfEachTab},
 	{"the text of an edit that was not saved is kept for its author", unsavedEdit},
+	{"a page that is told to wait again and again does not hammer", retriesSlowDown},
 	{"a wait is told in people's words, and the text is kept", waitsInWords},
 
 	{"editing is in place, and Escape leaves", editing},

@@ -337,3 +337,25 @@ func waitsInWords(t *testing.T, s *site) {
 	tab.Press("form", "Send again")
 	tab.Wait(draft + ` === ''`)
 }
+
+func retriesSlowDown(t *testing.T, s *site) {
+	tab := s.browser.NewContext(t)
+	tab.SpeedUpTimers(20)
+	tab.Go(s.URL)
+	signIn(tab, "ada")
+	// The first number of each countdown, in seconds.
+	browser.Eval[bool](tab, `window.waits = [], new MutationObserver((changes) => {
+		for (const { oldValue, target } of changes) {
+			const left = parseInt(target.textContent);
+			if (left && waits.at(-1)?.left !== left + 1) waits.push({ whole: left });
+			if (left) waits.at(-1).left = left;
+		}
+	}).observe(document.querySelector('form [data-tick]'), { childList: true }), true`)
+	tab.Intercept(posts, on("POST", 5, tooSoon("1")))
+	publish(tab, "in the end")
+	waits := browser.Eval[[]int](tab, `waits.map((wait) => wait.whole)`)
+	if len(waits) != 5 || waits[0] != 2 || waits[3] < 5 || waits[4] < 9 {
+		t.Errorf("waited %v s; want Retry-After, and a time that doubles on top of it", waits)
+	}
+	wantKeys(t, tab, 6, 1)
+}
