@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/jmoiron/sqlx"
@@ -41,4 +42,20 @@ func Database(tb testing.TB, databaseURL string) *sqlx.DB {
 		}
 	}
 	return db
+}
+
+// InsertPost stores a post of a user, past the functions, and returns its id.
+// Milliseconds are all that is kept of its time.
+func InsertPost(tb testing.TB, db *sqlx.DB, userID, content string, at time.Time) int64 {
+	tb.Helper()
+	at = at.UTC().Truncate(time.Millisecond)
+	result, err := db.Exec("INSERT INTO posts (user_id, content, created_at, updated_at) VALUES (?, ?, ?, ?)", userID, content, at, at)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	id, err := result.LastInsertId()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return id
 }

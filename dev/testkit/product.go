@@ -11,12 +11,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
+
+	"warble/dev/local/process"
+	"warble/dev/local/project"
 )
 
 // timeout bounds waiting for a process to start or to end. Its first start on
@@ -48,8 +49,11 @@ var build = sync.OnceValues(func() (string, error) {
 
 // Root is the repository's folder.
 func Root() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
+	root, err := project.Root()
+	if err != nil {
+		panic(err) // a test that runs elsewhere is a mistake of ours
+	}
+	return root
 }
 
 // FreePort is a loopback port that nothing listened on just now.
@@ -129,18 +133,16 @@ func start(tb testing.TB, root string, port int, environment map[string]string) 
 		p.cmd.Env = append(p.cmd.Env, name+"="+value)
 	}
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
-	if err := p.cmd.Start(); err != nil {
+	started, err := process.Start(p.cmd)
+	if err != nil {
 		tb.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- p.cmd.Wait() }()
-	tb.Cleanup(func() { p.stop(ended) })
+	tb.Cleanup(func() { p.stop(started) })
 
 	for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) {
 		select {
-		case err := <-ended:
-			ended <- nil
-			tb.Fatalf("warble ended at its start: %v\n%s", err, p.Log())
+		case <-started.Ended():
+			tb.Fatalf("warble ended at its start: %s\n%s", started.State(), p.Log())
 		default:
 		}
 		// A path with no function: no test's count of anything includes it.
@@ -156,16 +158,9 @@ func start(tb testing.TB, root string, port int, environment map[string]string) 
 	}
 }
 
-func (p *Product) stop(ended chan error) {
-	p.cmd.Process.Signal(syscall.SIGINT) // Ctrl-C
-	select {
-	case err := <-ended:
-		if err != nil {
-			p.tb.Errorf("warble did not end cleanly: %v\n%s", err, p.Log())
-		}
-	case <-time.After(timeout):
-		p.cmd.Process.Kill()
-		p.tb.Errorf("warble did not end at Ctrl-C\n%s", p.Log())
+func (p *Product) stop(started *process.Process) {
+	if err := started.Stop(os.Interrupt, timeout); err != nil { // Ctrl-C
+		p.tb.Errorf("warble did not end cleanly: %v\n%s", err, p.Log())
 	}
 	if strings.Contains(p.Log(), "DATA RACE") {
 		p.tb.Errorf("warble had a data race:\n%s", p.Log())

@@ -19,13 +19,21 @@ type Person struct {
 	Role                                     string // public_metadata.role, such as "moderator"; "" for none
 }
 
+// The demo people's ids.
+const (
+	Ada   = "user_ada00000000000000000000000"
+	Grace = "user_grace000000000000000000000"
+	Alan  = "user_alan0000000000000000000000"
+	Hedy  = "user_hedy0000000000000000000000" // a moderator
+)
+
 // People are the demo people. The instance starts with them; signing up adds to
 // its own list, not to this one.
 var People = []Person{
-	{"user_ada00000000000000000000000", "ada", "Ada", "Lovelace", "ada@example.com", ""},
-	{"user_grace000000000000000000000", "grace", "Grace", "Hopper", "grace@example.com", ""},
-	{"user_alan0000000000000000000000", "alan", "Alan", "Turing", "alan@example.com", ""},
-	{"user_hedy0000000000000000000000", "hedy", "Hedy", "Lamarr", "hedy@example.com", "moderator"},
+	{Ada, "ada", "Ada", "Lovelace", "ada@example.com", ""},
+	{Grace, "grace", "Grace", "Hopper", "grace@example.com", ""},
+	{Alan, "alan", "Alan", "Turing", "alan@example.com", ""},
+	{Hedy, "hedy", "Hedy", "Lamarr", "hedy@example.com", "moderator"},
 }
 
 type user struct {

@@ -10,11 +10,12 @@ import (
 	"net"
 	"net/http"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"warble/dev/local/process"
 
 	"github.com/vercel/go-bridge/go/bridge"
 )
@@ -25,15 +26,12 @@ const timeout = time.Minute
 // Process is a function's process with a Runtime API of its own. Its methods
 // are safe for concurrent use.
 type Process struct {
-	Pid   int
 	Begun time.Time // when it was about to be started
 
-	kill    func() error
+	*process.Process
 	waiting atomic.Pointer[time.Time] // set by its first request for an event
 	calls   chan *call
-	taken   sync.Map      // id → *call that it has taken and not answered yet
-	ended   chan struct{} // closed when the process has ended
-	state   string        // how it ended; set before ended is closed
+	taken   sync.Map // id → *call that it has taken and not answered yet
 }
 
 // A call is one invocation.
@@ -58,7 +56,7 @@ func Start(command *exec.Cmd, concurrency int, log io.Writer) (*Process, error) 
 	if err != nil {
 		return nil, fmt.Errorf("start the runtime api: %w", err)
 	}
-	p := &Process{Begun: time.Now(), calls: make(chan *call), ended: make(chan struct{})}
+	p := &Process{Begun: time.Now(), calls: make(chan *call)}
 	server := &http.Server{Handler: p.runtimeAPI(log)}
 	go server.Serve(listener)
 
@@ -66,26 +64,14 @@ func Start(command *exec.Cmd, concurrency int, log io.Writer) (*Process, error) 
 	if concurrency > 1 {
 		command.Env = append(command.Env, fmt.Sprint("AWS_LAMBDA_MAX_CONCURRENCY=", concurrency))
 	}
-	endWithParent(command)
-	started := make(chan error)
-	go func() {
-		// On Linux the kernel ends the process with the thread that started it;
-		// so the thread must last that long.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := command.Start()
-		started <- err
-		if err == nil {
-			command.Wait() // what it returns is in the state too
-			p.state = command.ProcessState.String()
-			close(p.ended)
-		}
+	if p.Process, err = process.Start(command); err != nil {
 		server.Close()
-	}()
-	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start the function's process: %w", err)
 	}
-	p.Pid, p.kill = command.Process.Pid, command.Process.Kill
+	go func() {
+		<-p.Ended()
+		server.Close()
+	}()
 	return p, nil
 }
 
@@ -173,8 +159,8 @@ func (p *Process) invoke(event []byte) ([]byte, error) {
 			calls = nil // taken
 		case a := <-c.answer:
 			return a.body, a.err
-		case <-p.ended:
-			return nil, fmt.Errorf("the function's process ended: %s", p.state)
+		case <-p.Ended():
+			return nil, fmt.Errorf("the function's process ended: %s", p.State())
 		case <-late.C:
 			return nil, fmt.Errorf("the function gave no answer in %v", timeout)
 		}
@@ -184,19 +170,3 @@ func (p *Process) invoke(event []byte) ([]byte, error) {
 // Waiting is when the process first asked for an event: its runtime and our
 // packages were ready then. It is nil before that.
 func (p *Process) Waiting() *time.Time { return p.waiting.Load() }
-
-// Ended tells whether the process has ended.
-func (p *Process) Ended() bool {
-	select {
-	case <-p.ended:
-		return true
-	default:
-		return false
-	}
-}
-
-// Kill ends the process with what it is doing, and returns when it has ended.
-func (p *Process) Kill() {
-	p.kill()
-	<-p.ended
-}

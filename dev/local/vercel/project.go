@@ -269,7 +269,7 @@ func (p *Project) ask(ctx context.Context, b *build, path string, request *bridg
 func (p *Project) process(b *build) (*lambda.Process, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if b.process != nil && !b.process.Ended() {
+	if b.process != nil && b.process.Running() {
 		return b.process, nil
 	}
 	command := exec.Command(b.binary)

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"warble/dev/testkit"
 	"warble/dev/testkit/mariadb"
 )
 
@@ -40,20 +41,20 @@ func TestWritersAtOnceLoseAndDoubleNothing(t *testing.T) {
 	a := onMariaDB(t, nil)
 	const writers, each = 32, 20
 	atOnce(writers, func(i int) {
-		who := user(fmt.Sprint("user_writer", i))
+		who := fmt.Sprint("user_writer", i)
 		for n := range each {
 			text := fmt.Sprint("post ", n, " of ", who)
-			got, err := a.try(who, "POST", "/api/posts", content(text), "Idempotency-Key", fmt.Sprint(n))
-			if err != nil || got.status != 201 {
-				t.Errorf("%s = %d %s, %v; want 201", text, got.status, got.text, err)
+			got, err := a.Try(who, "POST", "/api/posts", testkit.Content(text), "Idempotency-Key", fmt.Sprint(n))
+			if err != nil || got.Status != 201 {
+				t.Errorf("%s = %d %s, %v; want 201", text, got.Status, got.Text, err)
 			}
 		}
 	})
-	seen, _ := a.walk(t, nobody, "?limit=100")
+	seen, _ := a.Walk(nobody, "?limit=100")
 	times := map[any]int{}
 	for _, post := range seen {
-		times[post["content"]]++
-		if !strings.HasSuffix(fmt.Sprint(post["content"]), " of "+fmt.Sprint(post["userId"])) {
+		times[post.Content]++
+		if !strings.HasSuffix(post.Content, " of "+post.UserID) {
 			t.Errorf("%v is another author's", post)
 		}
 	}
@@ -68,24 +69,24 @@ func TestRacingCopiesOfOnePostPublishItOnce(t *testing.T) {
 			t.Parallel()
 			a := onMariaDB(t, map[string]string{"POST_INTERVAL": interval})
 			for round := range 20 {
-				who := user(fmt.Sprint("user_round", round))
+				who := fmt.Sprint("user_round", round)
 				var created atomic.Int64
 				var ids sync.Map
 				atOnce(16, func(int) {
-					got, err := a.try(who, "POST", "/api/posts", content("hello"), "Idempotency-Key", "one")
-					if err != nil || got.status != 201 && got.status != 200 {
-						t.Errorf("%d %s, %v; want 201 or 200", got.status, got.text, err)
+					got, err := a.Try(who, "POST", "/api/posts", testkit.Content("hello"), "Idempotency-Key", "one")
+					if err != nil || got.Status != 201 && got.Status != 200 {
+						t.Errorf("%d %s, %v; want 201 or 200", got.Status, got.Text, err)
 						return
 					}
-					if got.status == 201 {
+					if got.Status == 201 {
 						created.Add(1)
 					}
-					ids.Store(fmt.Sprint(got.json["id"]), true)
+					ids.Store(fmt.Sprint(got.ID), true)
 				})
 				n := 0
 				ids.Range(func(any, any) bool { n++; return true })
 				var rows int
-				if err := a.db.Get(&rows, "SELECT COUNT(*) FROM posts WHERE user_id = ?", string(who)); err != nil {
+				if err := a.db.Get(&rows, "SELECT COUNT(*) FROM posts WHERE user_id = ?", who); err != nil {
 					t.Fatal(err)
 				}
 				if created.Load() != 1 || n != 1 || rows != 1 {
@@ -106,17 +107,17 @@ func TestRacingPostsOfOneUserTakeOneSlotAndFailNobodyElse(t *testing.T) {
 	}
 	count("MariaDB")
 	for round := range 30 {
-		who := user(fmt.Sprint("user_round", round))
-		instances[0].publish(who, "first")
+		who := fmt.Sprint("user_round", round)
+		instances[0].Publish(who, "first")
 		atOnce(32, func(i int) {
 			a := instances[i%len(instances)]
-			got, err := a.try(who, "POST", "/api/posts", content("second"), "Idempotency-Key", "k")
-			if err != nil || got.status != 429 {
-				t.Errorf("%d %s, %v; want 429", got.status, got.text, err)
+			got, err := a.Try(who, "POST", "/api/posts", testkit.Content("second"), "Idempotency-Key", "k")
+			if err != nil || got.Status != 429 {
+				t.Errorf("%d %s, %v; want 429", got.Status, got.Text, err)
 			}
 		})
 	}
-	if posts, _ := instances[0].walk(t, nobody, "?limit=100"); len(posts) != 30 {
+	if posts, _ := instances[0].Walk(nobody, "?limit=100"); len(posts) != 30 {
 		t.Errorf("%d posts of 30 users; want one each", len(posts))
 	}
 }
@@ -125,7 +126,7 @@ func TestReaderWhoPagesWhilePostsArriveSeesEachOnce(t *testing.T) {
 	t.Parallel()
 	a := onMariaDB(t, nil)
 	for i := range 100 {
-		a.publish(ada, fmt.Sprint("old ", i))
+		a.Publish(ada, fmt.Sprint("old ", i))
 	}
 	stop := make(chan struct{})
 	var writers sync.WaitGroup
@@ -137,9 +138,9 @@ func TestReaderWhoPagesWhilePostsArriveSeesEachOnce(t *testing.T) {
 					return
 				default:
 				}
-				got, err := a.try(user(fmt.Sprint("user_new", i)), "POST", "/api/posts", content(fmt.Sprint("new ", n)))
-				if err != nil || got.status != 201 {
-					t.Errorf("publish = %d %s, %v", got.status, got.text, err)
+				got, err := a.Try(fmt.Sprint("user_new", i), "POST", "/api/posts", testkit.Content(fmt.Sprint("new ", n)))
+				if err != nil || got.Status != 201 {
+					t.Errorf("publish = %d %s, %v", got.Status, got.Text, err)
 					return
 				}
 			}
@@ -147,14 +148,14 @@ func TestReaderWhoPagesWhilePostsArriveSeesEachOnce(t *testing.T) {
 	}
 	for range 5 {
 		seen, old := map[string]bool{}, 0
-		posts, _ := a.walk(t, nobody, "?limit=7")
+		posts, _ := a.Walk(nobody, "?limit=7")
 		for _, post := range posts {
-			id := fmt.Sprint(post["id"])
+			id := fmt.Sprint(post.ID)
 			if seen[id] {
 				t.Errorf("post %s is seen twice", id)
 			}
 			seen[id] = true
-			if strings.HasPrefix(fmt.Sprint(post["content"]), "old") {
+			if strings.HasPrefix(post.Content, "old") {
 				old++
 			}
 		}

@@ -59,21 +59,21 @@ func TestPeopleGoOnWritingAfterAFailover(t *testing.T) {
 	var current atomic.Pointer[mariadb.Server]
 	current.Store(before)
 	address := url.URL{Scheme: "mysql", User: url.UserPassword("app", "app"), Host: primary(t, &current), Path: "warble"}
-	a := openWith(t, address.String(), before.URL(), nil)
+	a := open(t, before.URL(), map[string]string{"DATABASE_URL": address.String()})
 	// As many at once as the pool has connections, all of them used.
-	atOnce(8, func(i int) { a.publish(user(fmt.Sprint("user_before", i)), "before") })
+	atOnce(8, func(i int) { a.Publish(fmt.Sprint("user_before", i), "before") })
 
 	if _, err := a.db.Exec("SET GLOBAL read_only = 1"); err != nil {
 		t.Fatal(err)
 	}
 	current.Store(after)
 	atOnce(16, func(i int) {
-		got, err := a.try(user(fmt.Sprint("user_after", i)), "POST", "/api/posts", content("after"))
-		if err != nil || got.status != 201 {
-			t.Errorf("the first post after the failover = %d %s, %v; want 201", got.status, got.text, err)
+		got, err := a.Try(fmt.Sprint("user_after", i), "POST", "/api/posts", testkit.Content("after"))
+		if err != nil || got.Status != 201 {
+			t.Errorf("the first post after the failover = %d %s, %v; want 201", got.Status, got.Text, err)
 		}
 	})
-	if feed := a.call(nobody, "GET", "/api/posts", ""); !strings.Contains(feed.text, "after") {
-		t.Errorf("read after the failover: %s", feed.text)
+	if feed := a.Call(nobody, "GET", "/api/posts", ""); !strings.Contains(feed.Text, "after") {
+		t.Errorf("read after the failover: %s", feed.Text)
 	}
 }

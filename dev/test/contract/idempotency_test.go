@@ -7,38 +7,40 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"warble/dev/testkit"
 )
 
 func TestAnotherTextUnderAKeyIsRefusedAlsoAfterAnEdit(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, a *api) {
+	eachDatabase(t, nil, func(t *testing.T, a *api) {
 		key := []string{"Idempotency-Key", "key 1"}
-		post := a.publish(ada, "first", key...)
-		if got := a.call(ada, "PATCH", path(post), content("edited")); got.status != 200 {
-			t.Fatalf("edit = %d %s", got.status, got.text)
+		post := a.Publish(ada, "first", key...)
+		if got := a.Call(ada, "PATCH", post.Path(), testkit.Content("edited")); got.Status != 200 {
+			t.Fatalf("edit = %d %s", got.Status, got.Text)
 		}
 		for text, want := range map[string]int{" first ": 200, "edited": 422, "another": 422} {
-			got := a.call(ada, "POST", "/api/posts", content(text), key...)
-			if got.status != want || want == 200 && got.json["content"] != "edited" {
-				t.Errorf("%q under the key = %d %s; want %d", text, got.status, got.text, want)
+			got := a.Call(ada, "POST", "/api/posts", testkit.Content(text), key...)
+			if got.Status != want || want == 200 && got.Content != "edited" {
+				t.Errorf("%q under the key = %d %s; want %d", text, got.Status, got.Text, want)
 			}
 		}
 		// A row from before the digest has no first text to compare with.
 		if _, err := a.db.Exec("UPDATE posts SET idempotency_digest = NULL"); err != nil {
 			t.Fatal(err)
 		}
-		if got := a.call(ada, "POST", "/api/posts", content("first"), key...); got.status != 200 {
-			t.Errorf("the key of a post from before the digest = %d; want 200", got.status)
+		if got := a.Call(ada, "POST", "/api/posts", testkit.Content("first"), key...); got.Status != 200 {
+			t.Errorf("the key of a post from before the digest = %d; want 200", got.Status)
 		}
 	})
 }
 
 func TestAKeyPublishesAgainAfterItsPostIsDeleted(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, a *api) {
+	eachDatabase(t, nil, func(t *testing.T, a *api) {
 		key := []string{"Idempotency-Key", "key 1"}
-		first := a.publish(ada, "hello", key...)
-		a.call(ada, "DELETE", path(first), "")
-		if second := a.publish(ada, "other words", key...); second["id"] == first["id"] {
-			t.Errorf("published as %v again", first["id"])
+		first := a.Publish(ada, "hello", key...)
+		a.Call(ada, "DELETE", first.Path(), "")
+		if second := a.Publish(ada, "other words", key...); second.ID == first.ID {
+			t.Errorf("published as %v again", first.ID)
 		}
 	})
 }
@@ -54,7 +56,7 @@ func TestRacingCopiesThatMeetADeletionAreAllServed(t *testing.T) {
 		var deleting sync.WaitGroup
 		deleting.Go(func() {
 			for !stop.Load() {
-				if _, err := a.db.Exec("DELETE FROM posts WHERE user_id = ?", string(ada)); err != nil {
+				if _, err := a.db.Exec("DELETE FROM posts WHERE user_id = ?", ada); err != nil {
 					continue // a deadlock: the next one deletes
 				}
 				time.Sleep(time.Millisecond)
@@ -62,11 +64,11 @@ func TestRacingCopiesThatMeetADeletionAreAllServed(t *testing.T) {
 		})
 		atOnce(48, func(i int) {
 			for range 5 {
-				got, err := a.try(ada, "POST", "/api/posts", content("hello"), "Idempotency-Key", fmt.Sprint(round, i%2))
-				if err != nil || got.status != http.StatusCreated && got.status != http.StatusOK {
-					t.Errorf("%d %s, %v; want 201 or 200", got.status, got.text, err)
+				got, err := a.Try(ada, "POST", "/api/posts", testkit.Content("hello"), "Idempotency-Key", fmt.Sprint(round, i%2))
+				if err != nil || got.Status != http.StatusCreated && got.Status != http.StatusOK {
+					t.Errorf("%d %s, %v; want 201 or 200", got.Status, got.Text, err)
 				}
-				answers.Store(got.status, true)
+				answers.Store(got.Status, true)
 			}
 		})
 		stop.Store(true)
@@ -80,7 +82,7 @@ func TestRacingCopiesThatMeetADeletionAreAllServed(t *testing.T) {
 func TestAMistakeInAStatementIsNotCalledAnOutage(t *testing.T) {
 	t.Parallel()
 	a := onMariaDB(t, nil)
-	a.publish(ada, "hello")
+	a.Publish(ada, "hello")
 	for _, change := range []string{
 		"ALTER TABLE posts MODIFY created_at VARCHAR(40) NOT NULL", // the scan cannot work
 		"ALTER TABLE posts DROP COLUMN updated_at",                 // the statement cannot work
@@ -88,8 +90,8 @@ func TestAMistakeInAStatementIsNotCalledAnOutage(t *testing.T) {
 		if _, err := a.db.Exec(change); err != nil {
 			t.Fatal(err)
 		}
-		if got := a.call(nobody, "GET", "/api/posts", ""); got.status != http.StatusInternalServerError || got.header.Get("Retry-After") != "" {
-			t.Errorf("after %s: %d %s; want a 500", change, got.status, got.text)
+		if got := a.Call(nobody, "GET", "/api/posts", ""); got.Status != http.StatusInternalServerError || got.Header.Get("Retry-After") != "" {
+			t.Errorf("after %s: %d %s; want a 500", change, got.Status, got.Text)
 		}
 	}
 }
@@ -99,13 +101,13 @@ func TestAMistakeInAStatementIsNotCalledAnOutage(t *testing.T) {
 func TestIDsThatRunIntoExistingOnesAreAnOutageAndNameTheSequence(t *testing.T) {
 	t.Parallel()
 	a := onMariaDB(t, nil)
-	post := a.publish(ada, "hello")
-	if _, err := a.db.Exec("CREATE TRIGGER stuck BEFORE INSERT ON posts FOR EACH ROW SET NEW.id = " + fmt.Sprint(post["id"])); err != nil {
+	post := a.Publish(ada, "hello")
+	if _, err := a.db.Exec("CREATE TRIGGER stuck BEFORE INSERT ON posts FOR EACH ROW SET NEW.id = " + fmt.Sprint(post.ID)); err != nil {
 		t.Fatal(err)
 	}
-	got := a.call(ada, "POST", "/api/posts", content("next"))
-	if got.status != http.StatusServiceUnavailable {
-		t.Errorf("%d %s; want a 503", got.status, got.text)
+	got := a.Call(ada, "POST", "/api/posts", testkit.Content("next"))
+	if got.Status != http.StatusServiceUnavailable {
+		t.Errorf("%d %s; want a 503", got.Status, got.Text)
 	}
 	a.waitForLog(t, "next_id above MAX(id)")
 }

@@ -2,7 +2,6 @@ package contract
 
 import (
 	"encoding/json"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,19 +11,10 @@ import (
 
 	localvercel "warble/dev/local/vercel"
 	"warble/dev/testkit"
-	"warble/dev/testkit/openapi"
 )
 
-// checkDescribed checks that an answer is one that openapi.json promises.
-func checkDescribed(t *testing.T, request *http.Request, got answer) {
-	t.Helper()
-	if _, err := openapi.Check(request, got.status, got.header, []byte(got.text)); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestOpenAPIDescribesTheRoutesOfVercelJSON(t *testing.T) {
-	description, err := openapi.Description()
+	description, err := testkit.OpenAPI()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,54 +8,53 @@ import (
 	"testing"
 	"time"
 
+	"warble/dev/testkit"
+
 	"github.com/mmcdole/gofeed/atom"
 	"golang.org/x/net/html"
 )
 
-// hedy is a moderator.
-const hedy user = "user_hedy0000000000000000000000"
-
 func TestModeratorsDeleteAnybodysPostsAndNobodyElseDoes(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, a *api) {
-		post := a.publish(ada, "unwanted")
-		if got := a.call(grace, "DELETE", path(post), ""); got.status != 404 {
-			t.Errorf("another user's DELETE = %d; want 404", got.status)
+	eachDatabase(t, nil, func(t *testing.T, a *api) {
+		post := a.Publish(ada, "unwanted")
+		if got := a.Call(grace, "DELETE", post.Path(), ""); got.Status != 404 {
+			t.Errorf("another user's DELETE = %d; want 404", got.Status)
 		}
-		if got := a.call(hedy, "PATCH", path(post), content("words of hedy")); got.status != 404 {
-			t.Errorf("a moderator's PATCH of another's post = %d; want 404", got.status)
+		if got := a.Call(hedy, "PATCH", post.Path(), testkit.Content("words of hedy")); got.Status != 404 {
+			t.Errorf("a moderator's PATCH of another's post = %d; want 404", got.Status)
 		}
-		if got := a.call(hedy, "DELETE", path(post), ""); got.status != 204 {
-			t.Errorf("a moderator's DELETE = %d %s; want 204", got.status, got.text)
+		if got := a.Call(hedy, "DELETE", post.Path(), ""); got.Status != 204 {
+			t.Errorf("a moderator's DELETE = %d %s; want 204", got.Status, got.Text)
 		}
-		if got := a.call(hedy, "DELETE", path(post), ""); got.status != 404 {
-			t.Errorf("the second DELETE = %d; want 404", got.status)
+		if got := a.Call(hedy, "DELETE", post.Path(), ""); got.Status != 404 {
+			t.Errorf("the second DELETE = %d; want 404", got.Status)
 		}
 	})
 }
 
 func TestPeopleDeleteAllTheirPostsInPiecesAndNobodyElses(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, a *api) {
+	eachDatabase(t, nil, func(t *testing.T, a *api) {
 		const posts = 1003
 		values := strings.TrimSuffix(strings.Repeat("(?, ?, ?, ?),", posts), ",")
 		var args []any
 		at := time.Now().UTC().Truncate(time.Millisecond)
 		for i := range posts {
-			args = append(args, string(ada), fmt.Sprint(i), at, at)
+			args = append(args, ada, fmt.Sprint(i), at, at)
 		}
 		if _, err := a.db.Exec("INSERT INTO posts (user_id, content, created_at, updated_at) VALUES "+values, args...); err != nil {
 			t.Fatal(err)
 		}
-		kept := a.publish(grace, "mine")
+		kept := a.Publish(grace, "mine")
 
-		all := "/api/posts?userId=" + string(ada)
-		for who, want := range map[user]int{nobody: 401, grace: 403} {
-			if got := a.call(who, "DELETE", all, ""); got.status != want {
-				t.Errorf("DELETE %s by %q = %d; want %d", all, who, got.status, want)
+		all := "/api/posts?userId=" + ada
+		for who, want := range map[string]int{nobody: 401, grace: 403} {
+			if got := a.Call(who, "DELETE", all, ""); got.Status != want {
+				t.Errorf("DELETE %s by %q = %d; want %d", all, who, got.Status, want)
 			}
 		}
-		for _, query := range []string{"", "?userId=", "?userid=" + string(ada), "?userId=ada", "?userId=" + string(ada) + "&userId=" + string(grace)} {
-			if got := a.call(ada, "DELETE", "/api/posts"+query, ""); got.status != 400 {
-				t.Errorf("DELETE /api/posts%s = %d; want 400", query, got.status)
+		for _, query := range []string{"", "?userId=", "?userid=" + ada, "?userId=ada", "?userId=" + ada + "&userId=" + grace} {
+			if got := a.Call(ada, "DELETE", "/api/posts"+query, ""); got.Status != 400 {
+				t.Errorf("DELETE /api/posts%s = %d; want 400", query, got.Status)
 			}
 		}
 		for i, want := range []string{`{"deleted":1000,"more":true}`, `{"deleted":3,"more":false}`, `{"deleted":0,"more":false}`} {
@@ -63,37 +62,37 @@ func TestPeopleDeleteAllTheirPostsInPiecesAndNobodyElses(t *testing.T) {
 			if i == 1 {
 				who = hedy // a moderator goes on
 			}
-			if got := a.call(who, "DELETE", all, ""); got.status != 200 || got.text != want || got.header.Get("Cache-Control") != "private, no-store" {
-				t.Errorf("DELETE %d = %d %s; want %s", i+1, got.status, got.text, want)
+			if got := a.Call(who, "DELETE", all, ""); got.Status != 200 || got.Text != want || got.Header.Get("Cache-Control") != "private, no-store" {
+				t.Errorf("DELETE %d = %d %s; want %s", i+1, got.Status, got.Text, want)
 			}
 		}
-		if got := a.call(nobody, "GET", path(kept), ""); got.status != 200 {
-			t.Errorf("somebody else's post = %d; want it kept", got.status)
+		if got := a.Call(nobody, "GET", kept.Path(), ""); got.Status != 200 {
+			t.Errorf("somebody else's post = %d; want it kept", got.Status)
 		}
 	})
 }
 
 func TestFeedReadersFindValidAtom(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, a *api) {
+	eachDatabase(t, nil, func(t *testing.T, a *api) {
 		read := func(path string) *atom.Feed {
 			t.Helper()
-			got := a.call(nobody, "GET", path, "")
-			if got.status != 200 || got.header.Get("Content-Type") != "application/atom+xml; charset=utf-8" {
-				t.Fatalf("GET %s = %d %s %s", path, got.status, got.header.Get("Content-Type"), got.text)
+			got := a.Call(nobody, "GET", path, "")
+			if got.Status != 200 || got.Header.Get("Content-Type") != "application/atom+xml; charset=utf-8" {
+				t.Fatalf("GET %s = %d %s %s", path, got.Status, got.Header.Get("Content-Type"), got.Text)
 			}
-			feed, err := (&atom.Parser{}).Parse(strings.NewReader(got.text))
+			feed, err := (&atom.Parser{}).Parse(strings.NewReader(got.Text))
 			if err != nil {
-				t.Fatalf("GET %s: %v\n%s", path, err, got.text)
+				t.Fatalf("GET %s: %v\n%s", path, err, got.Text)
 			}
 			if feed.ID == "" || feed.Title == "" || feed.UpdatedParsed == nil || len(feed.Links) != 2 {
 				t.Errorf("GET %s: id %q, title %q, updated %q, links %v", path, feed.ID, feed.Title, feed.Updated, feed.Links)
 			}
-			again := a.call(nobody, "GET", path, "", "If-None-Match", got.header.Get("Etag"))
-			if again.status != 304 || again.text != "" {
-				t.Errorf("GET %s with its ETag = %d %q; want 304 without a body", path, again.status, again.text)
+			again := a.Call(nobody, "GET", path, "", "If-None-Match", got.Header.Get("Etag"))
+			if again.Status != 304 || again.Text != "" {
+				t.Errorf("GET %s with its ETag = %d %q; want 304 without a body", path, again.Status, again.Text)
 			}
-			if head := a.call(nobody, "HEAD", path, ""); head.status != 200 || head.text != "" || head.header.Get("Etag") != got.header.Get("Etag") {
-				t.Errorf("HEAD %s = %d %q", path, head.status, head.text)
+			if head := a.Call(nobody, "HEAD", path, ""); head.Status != 200 || head.Text != "" || head.Header.Get("Etag") != got.Header.Get("Etag") {
+				t.Errorf("HEAD %s = %d %q", path, head.Status, head.Text)
 			}
 			return feed
 		}
@@ -101,9 +100,9 @@ func TestFeedReadersFindValidAtom(t *testing.T) {
 			t.Errorf("%d entries of no posts", len(feed.Entries))
 		}
 		const hostile = "<script>alert(1)</script> & ]]> \"quoted\" \uffff\n\nsecond paragraph"
-		post := a.publish(ada, hostile)
+		post := a.Publish(ada, hostile)
 		for i := range 20 {
-			a.insert(t, grace, fmt.Sprint("older ", i), time.Now().Add(-time.Duration(i+1)*time.Hour))
+			testkit.InsertPost(t, a.db, grace, fmt.Sprint("older ", i), time.Now().Add(-time.Duration(i+1)*time.Hour))
 		}
 		feed := read("/feed.xml")
 		if len(feed.Entries) != 20 {
@@ -111,10 +110,10 @@ func TestFeedReadersFindValidAtom(t *testing.T) {
 		}
 		newest := feed.Entries[0]
 		want := strings.ReplaceAll(hostile, "\uffff", "\ufffd") // XML has no U+FFFF
-		if newest.Content == nil || newest.Content.Value != want || newest.Authors[0].Name != "Ada Lovelace" || newest.Published != post["createdAt"] || newest.Updated != post["updatedAt"] {
+		if newest.Content == nil || newest.Content.Value != want || newest.Authors[0].Name != "Ada Lovelace" || newest.Published != post.CreatedAt || newest.Updated != post.UpdatedAt {
 			t.Errorf("the newest entry is %+v", newest)
 		}
-		if newest.Links[0].Href != fmt.Sprintf("%s/p/%v", a.URL, post["id"]) {
+		if newest.Links[0].Href != fmt.Sprintf("%s/p/%v", a.URL, post.ID) {
 			t.Errorf("the newest entry leads to %s", newest.Links[0].Href)
 		}
 		var ids []string
@@ -125,8 +124,8 @@ func TestFeedReadersFindValidAtom(t *testing.T) {
 			t.Errorf("entries share ids: %q", ids)
 		}
 
-		a.call(ada, "PATCH", path(post), content("changed"))
-		own := read("/u/" + string(ada) + "/feed.xml")
+		a.Call(ada, "PATCH", post.Path(), testkit.Content("changed"))
+		own := read("/u/" + ada + "/feed.xml")
 		if len(own.Entries) != 1 || own.Entries[0].ID != newest.ID || own.Entries[0].Content.Value != "changed" || own.ID == feed.ID || !strings.Contains(own.Title, "Ada Lovelace") {
 			t.Errorf("Ada's feed is %+v; want her post with its id, changed", own)
 		}
@@ -134,8 +133,8 @@ func TestFeedReadersFindValidAtom(t *testing.T) {
 			t.Errorf("%d entries of nobody", len(feed.Entries))
 		}
 		for _, method := range []string{"POST", "DELETE"} {
-			if got := a.call(nobody, method, "/feed.xml", ""); got.status != 405 || got.header.Get("Allow") != "GET, HEAD" {
-				t.Errorf("%s /feed.xml = %d, Allow %q; want a 405", method, got.status, got.header.Get("Allow"))
+			if got := a.Call(nobody, method, "/feed.xml", ""); got.Status != 405 || got.Header.Get("Allow") != "GET, HEAD" {
+				t.Errorf("%s /feed.xml = %d, Allow %q; want a 405", method, got.Status, got.Header.Get("Allow"))
 			}
 		}
 	})
@@ -200,53 +199,43 @@ func tags(t *testing.T, page string) (meta map[string]string, elements []string)
 }
 
 func TestASharedLinkShowsRobotsWhatItLeadsToAndPeopleThePage(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, a *api) {
+	eachDatabase(t, nil, func(t *testing.T, a *api) {
 		const hostile = `"><script>alert(1)</script><meta property="og:title" content='evil'> & ' &quot;`
-		post := a.publish(ada, hostile)
-		address := fmt.Sprintf("/p/%v", post["id"])
+		post := a.Publish(ada, hostile)
+		address := fmt.Sprintf("/p/%v", post.ID)
 		for _, agent := range robots {
-			got := a.call(nobody, "GET", address, "", "User-Agent", agent)
-			if got.status != 200 || !strings.HasPrefix(got.header.Get("Content-Type"), "text/html") {
-				t.Fatalf("%s: %d %v", agent, got.status, got.header)
+			got := a.Call(nobody, "GET", address, "", "User-Agent", agent)
+			if got.Status != 200 || !strings.HasPrefix(got.Header.Get("Content-Type"), "text/html") {
+				t.Fatalf("%s: %d %v", agent, got.Status, got.Header)
 			}
-			meta, elements := tags(t, got.text)
+			meta, elements := tags(t, got.Text)
 			for property, want := range map[string]string{
 				"og:title": "Ada Lovelace on Warble", "og:description": hostile, "og:type": "article", "og:site_name": "Warble",
 				"og:url":                 strings.Replace(a.URL, "http:", "https:", 1) + address,
-				"article:published_time": fmt.Sprint(post["createdAt"]), "twitter:card": "summary", "twitter:description": hostile,
+				"article:published_time": post.CreatedAt, "twitter:card": "summary", "twitter:description": hostile,
 			} {
 				if meta[property] != want {
 					t.Errorf("%s: %s is %q; want %q", agent, property, meta[property], want)
 				}
 			}
 			if slices.Contains(elements, "script") {
-				t.Errorf("%s gets a script:\n%s", agent, got.text)
+				t.Errorf("%s gets a script:\n%s", agent, got.Text)
 			}
 		}
 		for _, agent := range people {
-			if got := a.call(nobody, "GET", address, "", "User-Agent", agent); got.status != 200 || !strings.Contains(got.text, "/js/main.js") {
-				t.Errorf("%s = %d; want the page", agent, got.status)
+			if got := a.Call(nobody, "GET", address, "", "User-Agent", agent); got.Status != 200 || !strings.Contains(got.Text, "/js/main.js") {
+				t.Errorf("%s = %d; want the page", agent, got.Status)
 			}
 		}
-		if got := a.call(nobody, "HEAD", address, "", "User-Agent", robots[0]); got.status != 200 || got.text != "" {
-			t.Errorf("HEAD = %d %q", got.status, got.text)
+		if got := a.Call(nobody, "HEAD", address, "", "User-Agent", robots[0]); got.Status != 200 || got.Text != "" {
+			t.Errorf("HEAD = %d %q", got.Status, got.Text)
 		}
 
-		a.call(ada, "DELETE", path(post), "")
-		gone := a.call(nobody, "GET", address, "", "User-Agent", robots[0])
-		meta, _ := tags(t, gone.text)
-		if gone.status != http.StatusNotFound || meta["robots"] != "noindex" || gone.header.Get("X-Robots-Tag") != "noindex" || gone.header.Get("Cache-Control") != "no-store" {
-			t.Errorf("a post that is gone = %d %v\n%s\nwant 404 and noindex", gone.status, gone.header, gone.text)
+		a.Call(ada, "DELETE", post.Path(), "")
+		gone := a.Call(nobody, "GET", address, "", "User-Agent", robots[0])
+		meta, _ := tags(t, gone.Text)
+		if gone.Status != http.StatusNotFound || meta["robots"] != "noindex" || gone.Header.Get("X-Robots-Tag") != "noindex" || gone.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("a post that is gone = %d %v\n%s\nwant 404 and noindex", gone.Status, gone.Header, gone.Text)
 		}
 	})
-}
-
-// eachDatabase runs a check on an empty Warble of its own on each database.
-func eachDatabase(t *testing.T, check func(t *testing.T, a *api)) {
-	for name, start := range databases {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			check(t, open(t, start(t), nil))
-		})
-	}
 }

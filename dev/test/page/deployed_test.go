@@ -21,17 +21,10 @@ import (
 // in the key, both over TLS, as browsers meet them.
 func TestTheFormThatADeployedPageHas(t *testing.T) {
 	const host = "warble.test"
-	clerk, err := localclerk.New(localclerk.Config{Origin: "https://" + host, Scripts: filepath.Join(testkit.Root(), "dev", localclerk.ScriptsFolder)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	frontend, backend := httptest.NewTLSServer(clerk), httptest.NewServer(clerk)
+	clerk := testkit.StartClerk(t, localclerk.Config{Origin: "https://" + host, Scripts: filepath.Join(testkit.Root(), "dev", localclerk.ScriptsFolder)})
+	frontend := httptest.NewTLSServer(clerk)
 	t.Cleanup(frontend.Close)
-	t.Cleanup(backend.Close)
-	environment := clerk.Env() // CLERK_AUTHORIZED_PARTIES is the page's origin
-	environment["CLERK_API_URL"] = backend.URL
-	environment["POST_INTERVAL"] = "0"
-	p := testkit.Start(t, environment)
+	p := testkit.Start(t, clerk.Environment("", nil)) // CLERK_AUTHORIZED_PARTIES is the page's origin
 	to, err := url.Parse(p.URL)
 	if err != nil {
 		t.Fatal(err)

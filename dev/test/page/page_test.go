@@ -4,7 +4,6 @@ package page
 
 import (
 	"fmt"
-	"net/url"
 	"testing"
 	"time"
 
@@ -18,8 +17,10 @@ import (
 	"warble/dev/testkit/mariadb"
 )
 
-// The demo people's ids.
-var ada, grace = localclerk.People[0].ID, localclerk.People[1].ID
+const (
+	ada   = localclerk.Ada
+	grace = localclerk.Grace
+)
 
 // newest is the first post of the feed.
 const newest = `[role="feed"] > article:first-of-type`
@@ -36,13 +37,8 @@ type site struct {
 func start(t *testing.T, environment map[string]string) *site {
 	t.Helper()
 	server := mariadb.Start(t)
-	s := &site{db: testkit.Database(t, server.URL()), proxy: faults.New(t, server.Addr())}
-	u, err := url.Parse(server.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.Host = s.proxy.Addr()
-	environment["DATABASE_URL"] = u.String()
+	s := &site{db: testkit.Database(t, server.URL()), proxy: faults.New(t, server.URL())}
+	environment["DATABASE_URL"] = s.proxy.URL()
 	s.Product = testkit.Start(t, environment)
 	s.browser = browser.Open(t)
 	return s
@@ -154,16 +150,7 @@ func isSignedIn(tab *browser.Tab) {
 // insert makes a post, so long ago, and returns its id.
 func (s *site) insert(t *testing.T, userID, content string, ago time.Duration) int64 {
 	t.Helper()
-	at := time.Now().UTC().Add(-ago).Truncate(time.Millisecond)
-	result, err := s.db.Exec("INSERT INTO posts (user_id, content, created_at, updated_at) VALUES (?, ?, ?, ?)", userID, content, at, at)
-	if err != nil {
-		t.Fatal(err)
-	}
-	id, err := result.LastInsertId()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
+	return testkit.InsertPost(t, s.db, userID, content, time.Now().Add(-ago))
 }
 
 // contents are the stored posts' texts, newest first.

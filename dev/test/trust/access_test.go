@@ -10,6 +10,7 @@ import (
 	"time"
 
 	localclerk "warble/dev/local/clerk"
+	"warble/dev/testkit"
 )
 
 // Every caller tries every route on a post of Ada's and on one that is not
@@ -21,12 +22,12 @@ func TestNobodyDoesWhatIsNotTheirs(t *testing.T) {
 	type caller struct{ authorization, cookie string }
 	callers := map[string]caller{
 		"anonymous":        {},
-		"only a cookie":    {cookie: "__session=" + s.token(ada)},
-		"author":           {authorization: s.as(ada)},
-		"author, bearer":   {authorization: "bearer " + s.token(ada)},
-		"other":            {authorization: s.as(grace)},
-		"other, as author": {authorization: s.as(grace), cookie: "__session=" + s.token(ada)},
-		"moderator":        {authorization: s.as(hedy)},
+		"only a cookie":    {cookie: "__session=" + s.Token(ada)},
+		"author":           {authorization: s.bearer(ada)},
+		"author, bearer":   {authorization: "bearer " + s.Token(ada)},
+		"other":            {authorization: s.bearer(grace)},
+		"other, as author": {authorization: s.bearer(grace), cookie: "__session=" + s.Token(ada)},
+		"moderator":        {authorization: s.bearer(hedy)},
 	}
 	for name, authorization := range s.badAuthorizations(t) {
 		callers["bad: "+name] = caller{authorization: authorization}
@@ -40,11 +41,7 @@ func TestNobodyDoesWhatIsNotTheirs(t *testing.T) {
 				if _, err := s.db.Exec("DELETE FROM posts"); err != nil {
 					t.Fatal(err)
 				}
-				result, err := s.db.Exec("INSERT INTO posts (user_id, content, created_at, updated_at) VALUES (?, 'hers', '2026-01-01', '2026-01-01')", ada)
-				if err != nil {
-					t.Fatal(err)
-				}
-				id, _ := result.LastInsertId() // MariaDB has it
+				id := testkit.InsertPost(t, s.db, ada, "hers", time.Now())
 				if owner == none {
 					id += 1000
 				}
@@ -66,17 +63,20 @@ func TestNobodyDoesWhatIsNotTheirs(t *testing.T) {
 					path = fmt.Sprint("/p/", id)
 				}
 				if method == "POST" || method == "PATCH" {
-					body = content(private)
+					body = testkit.Content(private)
 				}
 				headers := []string{"User-Agent", "Twitterbot/1.0"} // shared links are for robots
+				if caller.authorization != "" {
+					headers = append(headers, "Authorization", caller.authorization)
+				}
 				if caller.cookie != "" {
 					headers = append(headers, "Cookie", caller.cookie)
 				}
-				got, err := s.send(caller.authorization, method, path, body, headers...)
-				if rows := s.rows(t); err != nil || got.status != want || !slices.Equal(rows, after) {
-					t.Errorf("%s: %s, %s post = %d %s, %v, then the table has %q; want %d and %q", name, route, owner, got.status, got.text, err, rows, want, after)
+				got, err := s.Try(nobody, method, path, body, headers...)
+				if rows := s.rows(t); err != nil || got.Status != want || !slices.Equal(rows, after) {
+					t.Errorf("%s: %s, %s post = %d %s, %v, then the table has %q; want %d and %q", name, route, owner, got.Status, got.Text, err, rows, want, after)
 				}
-				if want == 401 && got.header.Get("WWW-Authenticate") != "Bearer" {
+				if want == 401 && got.Header.Get("WWW-Authenticate") != "Bearer" {
 					t.Errorf("%s: %s: a 401 without WWW-Authenticate", name, route)
 				}
 			}
@@ -115,6 +115,9 @@ func permitted(caller, route string, exists bool) (status int, rows []string) {
 	return 404, rows // somebody else's looks as if it were not there
 }
 
+// bearer is the Authorization of a user.
+func (s *site) bearer(user string) string { return "Bearer " + s.Token(user) }
+
 // rows is what the table has.
 func (s *site) rows(t *testing.T) (all []string) {
 	rows, err := s.db.Query("SELECT CONCAT(user_id, ': ', content) FROM posts ORDER BY id")
@@ -135,32 +138,32 @@ func (s *site) rows(t *testing.T) (all []string) {
 // badAuthorizations are sessions that are none, each good but for one thing.
 func (s *site) badAuthorizations(t *testing.T) map[string]string {
 	t.Helper()
-	stranger, err := localclerk.New(localclerk.Config{Origin: "https://warble.example"})
+	stranger, err := localclerk.New(localclerk.Config{Origin: testkit.ClerkOrigin})
 	if err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now()
 	claims := func(change string, value any) string {
 		all := map[string]any{
-			"azp": "https://warble.example", "iss": "https://" + localclerk.DefaultHost, "sid": "sess_1", "sub": ada, "sts": "active", "v": 2,
+			"azp": testkit.ClerkOrigin, "iss": "https://" + localclerk.DefaultHost, "sid": "sess_1", "sub": ada, "sts": "active", "v": 2,
 			"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(time.Hour).Unix(),
 		}
 		all[change] = value
 		maps.DeleteFunc(all, func(_ string, value any) bool { return value == nil })
 		return "Bearer " + s.clerk.SignClaims(all)
 	}
-	if got, err := s.send(claims("v", 2), "GET", "/api/posts", ""); err != nil || got.status != 200 {
-		t.Fatalf("the token that the bad ones are made of = %d %s, %v", got.status, got.text, err)
+	if got, err := s.Try(nobody, "GET", "/api/posts", "", "Authorization", claims("v", 2)); err != nil || got.Status != 200 {
+		t.Fatalf("the token that the bad ones are made of = %d %s, %v", got.Status, got.Text, err)
 	}
 	encode := base64.RawURLEncoding.EncodeToString
-	header, payload, signature := cut(s.token(ada))
+	header, payload, signature := cut(s.Token(ada))
 	return map[string]string{
 		"empty":                    "Bearer ",
 		"null":                     "Bearer null",
 		"no token":                 "Bearer a.b.c",
-		"another scheme":           "Basic " + s.token(ada),
-		"no scheme":                s.token(ada),
-		"two tokens":               s.as(ada) + ", " + s.as(ada),
+		"another scheme":           "Basic " + s.Token(ada),
+		"no scheme":                s.Token(ada),
+		"two tokens":               s.bearer(ada) + ", " + s.bearer(ada),
 		"expired":                  claims("exp", now.Add(-10*time.Second).Unix()),
 		"never expires":            claims("exp", nil),
 		"not valid yet":            claims("nbf", now.Add(time.Minute).Unix()),
@@ -179,7 +182,7 @@ func (s *site) badAuthorizations(t *testing.T) map[string]string {
 		"signed with nothing":      "Bearer " + encode([]byte(`{"alg":"none","typ":"JWT"}`)) + "." + payload + "." + signature,
 		"signed with the key text": "Bearer " + encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + payload + "." + signature,
 		"another's signature":      "Bearer " + header + "." + encode([]byte(`{"sub":"`+grace+`"}`)) + "." + signature,
-		"cut short":                s.as(ada)[:200],
+		"cut short":                s.bearer(ada)[:200],
 		"64 KB":                    "Bearer " + strings.Repeat("a", 64<<10) + ".b.c",
 	}
 }

@@ -61,7 +61,7 @@ func TestNothingAcknowledgedIsLostOrDoubledWhateverBreaks(t *testing.T) {
 	for _, w := range all {
 		records = append(records, w.records...)
 	}
-	walked := s.walk()
+	walked, _ := s.Walk(nobody, "?limit=100")
 	v, differences := judge(records, walked)
 	for _, w := range all {
 		v.wrong += len(w.wrong)

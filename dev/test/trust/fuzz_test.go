@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"strconv"
@@ -26,7 +26,6 @@ import (
 	localvercel "warble/dev/local/vercel"
 	"warble/dev/testkit"
 	"warble/dev/testkit/mariadb"
-	"warble/dev/testkit/openapi"
 )
 
 // handlers are the functions, with the operations of openapi.json that Vercel's
@@ -82,7 +81,7 @@ type attempt struct {
 // then takes most of the time.
 type fuzzed struct {
 	db    *sqlx.DB // past the functions
-	clerk *localclerk.Clerk
+	clerk *testkit.Clerk
 	log   *os.File // what they log, in place of standard error
 	dirty bool     // the table has changed
 	names *strings.Replacer
@@ -99,15 +98,8 @@ func openFuzzed(f *testing.F) *fuzzed {
 		f.Fatal("DATABASE_URL is set: unset it, or its posts would be deleted")
 	}
 	server := mariadb.Start(f)
-	clerk, err := localclerk.New(localclerk.Config{Origin: "https://warble.example"})
-	if err != nil {
-		f.Fatal(err)
-	}
-	api := httptest.NewServer(clerk)
-	f.Cleanup(api.Close)
-	env := clerk.Env()
-	env["CLERK_API_URL"], env["DATABASE_URL"], env["POST_INTERVAL"] = api.URL, server.URL(), "0"
-	for name, value := range env {
+	clerk := testkit.StartClerk(f, localclerk.Config{})
+	for name, value := range clerk.Environment(server.URL(), nil) {
 		f.Setenv(name, value)
 	}
 	z := &fuzzed{clerk: clerk, dirty: true, db: testkit.Database(f, server.URL())}
@@ -189,6 +181,7 @@ func (z *fuzzed) try(t *testing.T, a attempt) {
 		t.Fatalf("body: %v", err)
 	}
 	header := http.Header(response.Headers)
+	header.Set("X-Vercel-Id", requestID) // as Vercel's proxy does
 	status := response.StatusCode
 	fail := func(format string, args ...any) {
 		t.Helper()
@@ -210,13 +203,9 @@ func (z *fuzzed) try(t *testing.T, a attempt) {
 			fail("a page that is gone may be indexed")
 		}
 	case status >= 400:
-		var problem struct {
-			Type, Title, Detail, RequestID string
-			Status                         int
-		}
-		if json.Unmarshal(body, &problem) != nil || header.Get("Content-Type") != "application/problem+json" || problem.Status != status ||
-			problem.Title != http.StatusText(status) || problem.Detail == "" || problem.RequestID != requestID {
-			fail("no problem that says what to do")
+		got, err := testkit.NewAnswer(status, header, body)
+		if err = errors.Join(err, got.ProblemError()); err != nil {
+			fail("%v", err)
 		}
 	case status == 200 && header.Get("Content-Type") == "application/atom+xml; charset=utf-8" && strings.HasPrefix(which.operations, "feed"):
 		if _, err := (&atom.Parser{}).Parse(bytes.NewReader(body)); err != nil {
@@ -232,7 +221,7 @@ func (z *fuzzed) try(t *testing.T, a attempt) {
 	if cache := header.Get("Cache-Control"); status >= 400 && cache != "no-store" || status < 400 && len(sent.Headers["authorization"]) > 0 && cache != "private, no-store" {
 		fail("Cache-Control %q", cache)
 	}
-	operation, err := openapi.Check(request, status, header, body)
+	operation, err := testkit.CheckOpenAPI(request, status, header, body)
 	if err != nil && strings.Contains(which.operations, operation) {
 		fail("%v", err)
 	}
@@ -283,12 +272,12 @@ func hostile() []attempt {
 		{function: 0, method: "GET", target: "/api/posts?limit=2"},
 		{function: 0, method: "HEAD", target: "/api/posts", authorization: "Bearer {token}"},
 		{function: 0, method: "GET", target: "/api/posts?userId=" + ada + "&before=1767225600001-9"},
-		{function: 1, method: "POST", target: "/api/posts", authorization: "Bearer {token}", key: "another", contentType: "application/json", body: content("x")},
-		{function: 1, method: "POST", target: "/api/posts", authorization: "Bearer {token}", key: private, contentType: "application/json; charset=utf-8", body: content(private)},
+		{function: 1, method: "POST", target: "/api/posts", authorization: "Bearer {token}", key: "another", contentType: "application/json", body: testkit.Content("x")},
+		{function: 1, method: "POST", target: "/api/posts", authorization: "Bearer {token}", key: private, contentType: "application/json; charset=utf-8", body: testkit.Content(private)},
 		{function: 2, method: "GET", target: "/api/posts/{id}"},
 		{function: 2, method: "HEAD", target: "/api/posts/{other}"},
-		{function: 3, method: "PATCH", target: "/api/posts/{id}", authorization: "Bearer {token}", contentType: "application/json", body: content("x")},
-		{function: 3, method: "PATCH", target: "/api/posts/{other}", authorization: "Bearer {token}", contentType: "application/json", body: content("x")},
+		{function: 3, method: "PATCH", target: "/api/posts/{id}", authorization: "Bearer {token}", contentType: "application/json", body: testkit.Content("x")},
+		{function: 3, method: "PATCH", target: "/api/posts/{other}", authorization: "Bearer {token}", contentType: "application/json", body: testkit.Content("x")},
 		{function: 4, method: "DELETE", target: "/api/posts/{id}", authorization: "bearer {token}"},
 		{function: 4, method: "DELETE", target: "/api/posts/{other}", authorization: "Bearer {token}"},
 		{function: 5, method: "DELETE", target: "/api/posts?userId=" + ada, authorization: "Bearer {token}"},
@@ -318,8 +307,8 @@ func hostile() []attempt {
 	bodies := []string{
 		"", "null", "{}", "[]", `"x"`, `{"content":null}`, `{"content":7}`, `{"content":["x"]}`, `{"content":{"a":1}}`, `{"content":"x","content":"y"}`, `{"CONTENT":"x"}`, `{"content":"x"}{}`, `{"content":"x"`,
 		`{"content":"x","id":1}`, `{"content":"x","userId":"` + grace + `"}`, `{"content":"\ud800"}`, `{"content":"\udc00\ud800"}`, `{"content":"\ud83d\udc26"}`, "{\"content\":\"\xff\"}", "{\"content\":\"\xed\xa0\x80\"}", `{"content":"\u0000"}`,
-		"\ufeff" + content("x"), "{\"content\":\"a\nb\"}", content("\u2028"), content("\u200b"), content("\u202e\u0301"), content(strings.Repeat("🐦", 200)), content(strings.Repeat("🐦", 201)), content(strings.Repeat("e\u0301", 100)),
-		content("'; DROP TABLE posts; --"), content(`\' OR 1=1 -- \`), content("? :x %s %00 \\"), content("\x1b[31m"), content(" \u00a0\u3000"), strings.Repeat("[", 16_000), `{"content":` + strings.Repeat("[", 16_000), `{"a":` + strings.Repeat(`{"a":`, 3_000), content(strings.Repeat(" ", 17_000)), strings.Repeat(" ", 16<<10) + content("x"),
+		"\ufeff" + testkit.Content("x"), "{\"content\":\"a\nb\"}", testkit.Content("\u2028"), testkit.Content("\u200b"), testkit.Content("\u202e\u0301"), testkit.Content(strings.Repeat("🐦", 200)), testkit.Content(strings.Repeat("🐦", 201)), testkit.Content(strings.Repeat("e\u0301", 100)),
+		testkit.Content("'; DROP TABLE posts; --"), testkit.Content(`\' OR 1=1 -- \`), testkit.Content("? :x %s %00 \\"), testkit.Content("\x1b[31m"), testkit.Content(" \u00a0\u3000"), strings.Repeat("[", 16_000), `{"content":` + strings.Repeat("[", 16_000), `{"a":` + strings.Repeat(`{"a":`, 3_000), testkit.Content(strings.Repeat(" ", 17_000)), strings.Repeat(" ", 16<<10) + testkit.Content("x"),
 	}
 	contentTypes := []string{"", "text/plain", "application/json; charset=latin1", "application/json; charset=\"utf-8\"", "application/json;", "application/json, text/plain", "APPLICATION/JSON", "application/json\nmultipart/form-data", "application/x-www-form-urlencoded", "multipart/form-data; boundary=", long}
 	headers := [][2]string{

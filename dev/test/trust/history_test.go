@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"warble/dev/testkit"
 )
 
 // A record is what one writer knows of one post: what a reader may find.
@@ -30,12 +32,12 @@ type verdict struct{ lost, doubled, wrong int }
 
 // judge compares the posts of a walk through the feed with what all writers
 // know, and describes each difference.
-func judge(records []*record, walked []post) (v verdict, differences []string) {
+func judge(records []*record, walked []testkit.Post) (v verdict, differences []string) {
 	report := func(n *int, format string, args ...any) {
 		*n++
 		differences = append(differences, fmt.Sprintf(format, args...))
 	}
-	byMark := map[string][]post{}
+	byMark := map[string][]testkit.Post{}
 	ids, slots := map[int64]bool{}, map[string]bool{}
 	for _, p := range walked {
 		if ids[p.ID] {
@@ -43,7 +45,7 @@ func judge(records []*record, walked []post) (v verdict, differences []string) {
 			continue
 		}
 		ids[p.ID] = true
-		if slot := p.UserID + p.Created.Format(time.DateTime); slots[slot] {
+		if slot := p.UserID + p.CreatedAt[:len("2026-01-01T00:00:00")]; slots[slot] {
 			report(&v.wrong, "%s has two posts in a second: the rate limit leaks", slot)
 		} else {
 			slots[slot] = true
@@ -72,30 +74,31 @@ func judge(records []*record, walked []post) (v verdict, differences []string) {
 }
 
 func TestTheCheckerSeesWhatItIsThereFor(t *testing.T) {
-	there := func(id int64, user, text string) post {
-		return post{ID: id, UserID: user, Content: text, Created: time.Unix(id, 0)}
+	second := func(n int64) string { return time.Unix(n, 0).UTC().Format("2006-01-02T15:04:05.000Z") }
+	there := func(id int64, user, text string) testkit.Post {
+		return testkit.Post{ID: id, UserID: user, Content: text, CreatedAt: second(id)}
 	}
 	known := func(may ...string) []*record { return []*record{{user: "user_a", mark: "m", id: 1, may: may}} }
 	for name, test := range map[string]struct {
 		records []*record
-		walked  []post
+		walked  []testkit.Post
 		want    verdict
 	}{
-		"as it should be":         {known("m;0"), []post{there(1, "user_a", "m;0")}, verdict{}},
-		"an edit without answer":  {known("m;0", "m;1"), []post{there(1, "user_a", "m;1")}, verdict{}},
+		"as it should be":         {known("m;0"), []testkit.Post{there(1, "user_a", "m;0")}, verdict{}},
+		"an edit without answer":  {known("m;0", "m;1"), []testkit.Post{there(1, "user_a", "m;1")}, verdict{}},
 		"a delete without answer": {known("m;0", gone), nil, verdict{}},
 		"lost":                    {known("m;0"), nil, verdict{lost: 1}},
-		"doubled":                 {known("m;0"), []post{there(1, "user_a", "m;0"), there(2, "user_a", "m;0")}, verdict{doubled: 1}},
-		"doubled by an edit":      {known("m;0", "m;1"), []post{there(1, "user_a", "m;0"), there(2, "user_a", "m;1")}, verdict{doubled: 1}},
-		"the edit is lost":        {known("m;1"), []post{there(1, "user_a", "m;0")}, verdict{wrong: 1}},
-		"a deleted post is back":  {known(gone), []post{there(1, "user_a", "m;0")}, verdict{wrong: 1}},
-		"another's":               {known("m;0"), []post{there(1, "user_b", "m;0")}, verdict{wrong: 1}},
-		"another number":          {known("m;0"), []post{there(2, "user_a", "m;0")}, verdict{wrong: 1}},
-		"from nowhere":            {nil, []post{there(1, "user_a", "x;0")}, verdict{wrong: 1}},
-		"seen twice":              {known("m;0"), []post{there(1, "user_a", "m;0"), there(1, "user_a", "m;0")}, verdict{wrong: 1}},
+		"doubled":                 {known("m;0"), []testkit.Post{there(1, "user_a", "m;0"), there(2, "user_a", "m;0")}, verdict{doubled: 1}},
+		"doubled by an edit":      {known("m;0", "m;1"), []testkit.Post{there(1, "user_a", "m;0"), there(2, "user_a", "m;1")}, verdict{doubled: 1}},
+		"the edit is lost":        {known("m;1"), []testkit.Post{there(1, "user_a", "m;0")}, verdict{wrong: 1}},
+		"a deleted post is back":  {known(gone), []testkit.Post{there(1, "user_a", "m;0")}, verdict{wrong: 1}},
+		"another's":               {known("m;0"), []testkit.Post{there(1, "user_b", "m;0")}, verdict{wrong: 1}},
+		"another number":          {known("m;0"), []testkit.Post{there(2, "user_a", "m;0")}, verdict{wrong: 1}},
+		"from nowhere":            {nil, []testkit.Post{there(1, "user_a", "x;0")}, verdict{wrong: 1}},
+		"seen twice":              {known("m;0"), []testkit.Post{there(1, "user_a", "m;0"), there(1, "user_a", "m;0")}, verdict{wrong: 1}},
 		"two of a user in a second": {
 			[]*record{{user: "user_a", mark: "m", id: 1, may: []string{"m;0"}}, {user: "user_a", mark: "n", id: 2, may: []string{"n;0"}}},
-			[]post{there(1, "user_a", "m;0"), {ID: 2, UserID: "user_a", Content: "n;0", Created: time.Unix(1, 5e8)}}, verdict{wrong: 1}},
+			[]testkit.Post{there(1, "user_a", "m;0"), {ID: 2, UserID: "user_a", Content: "n;0", CreatedAt: second(1)}}, verdict{wrong: 1}},
 	} {
 		if got, differences := judge(test.records, test.walked); got != test.want {
 			t.Errorf("%s: %+v; want %+v: %q", name, got, test.want, differences)

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"warble/dev/testkit"
 )
 
 const (
@@ -26,13 +28,15 @@ const (
 	idle = 2
 )
 
-func TestUnderLoadNobodyIsTurnedAwayAndNothingGrows(t *testing.T) {
+// Under more load than the processes can take, a 503 that says when to try again is
+// the only failure.
+func TestLoadMakesNoAnswerWorseThan503AndGrowsNothing(t *testing.T) {
 	s := deploy(t, processes, nil)
 	if _, err := s.db.Exec(fmt.Sprint("SET GLOBAL wait_timeout = ", idle)); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 50 {
-		s.must(201, s.as(ada), "POST", "/api/posts", content(fmt.Sprint(private, " to begin with ", i)))
+		s.Must(201, ada, "POST", "/api/posts", testkit.Content(fmt.Sprint(private, " to begin with ", i)))
 	}
 
 	// The first fifth starts the processes and fills their pools and caches.
@@ -99,11 +103,11 @@ func (s *site) load(t *testing.T, d time.Duration) held {
 			user, own := fmt.Sprint("user_caller", i), int64(0)
 			for n := 0; ctx.Err() == nil; n++ {
 				got, err := s.mixed(user, &own, rand.IntN(100))
-				if err != nil || got.status >= 500 && (got.status != 503 || !got.isProblem() || got.header.Get("Retry-After") == "") {
-					t.Errorf("under load: %d %s, %v", got.status, got.text, err)
+				if err != nil || got.Status >= 500 && (got.Status != 503 || got.ProblemError() != nil) {
+					t.Errorf("under load: %d %s, %v", got.Status, got.Text, err)
 				}
 				mu.Lock()
-				h.answers[got.status]++
+				h.answers[got.Status]++
 				mu.Unlock()
 			}
 		})
@@ -120,22 +124,22 @@ func (s *site) load(t *testing.T, d time.Duration) held {
 
 // mixed sends one request of a mix that reads more than it writes. Of the
 // caller's own posts it knows the newest.
-func (s *site) mixed(user string, own *int64, what int) (answer, error) {
+func (s *site) mixed(user string, own *int64, what int) (testkit.Answer, error) {
 	switch {
 	case what < 45:
-		return s.send("", "GET", "/api/posts", "")
+		return s.Try(nobody, "GET", "/api/posts", "")
 	case what < 55:
-		return s.send(s.as(user), "GET", "/api/posts?limit=100&userId="+user, "")
+		return s.Try(user, "GET", "/api/posts?limit=100&userId="+user, "")
 	case what < 80 || *own == 0 && what >= 90:
-		return s.send("", "GET", at(max(*own, 1)), "")
+		return s.Try(nobody, "GET", at(max(*own, 1)), "")
 	case what < 90:
-		got, err := s.send(s.as(user), "POST", "/api/posts", content(private+" under load"))
+		got, err := s.Try(user, "POST", "/api/posts", testkit.Content(private+" under load"))
 		*own = got.ID
 		return got, err
 	case what < 95:
-		return s.send(s.as(user), "PATCH", at(*own), content(private+" changed"))
+		return s.Try(user, "PATCH", at(*own), testkit.Content(private+" changed"))
 	default:
-		got, err := s.send(s.as(user), "DELETE", at(*own), "")
+		got, err := s.Try(user, "DELETE", at(*own), "")
 		*own = 0
 		return got, err
 	}
@@ -167,7 +171,7 @@ func (s *site) freeze(t *testing.T, pids []int) {
 	var kept, deleted [processes]int64
 	for i := range processes {
 		for _, id := range []*int64{&kept[i], &deleted[i]} {
-			*id = s.must(201, s.as(ada), "POST", "/api/posts", content(private+" before the frost")).ID
+			*id = s.Must(201, ada, "POST", "/api/posts", testkit.Content(private+" before the frost")).ID
 		}
 	}
 	for _, pid := range pids {
@@ -196,13 +200,13 @@ func (s *site) freeze(t *testing.T, pids []int) {
 		for call, status := range map[[3]string]int{
 			{"GET", "/api/posts"}: 200,
 			{"GET", at(kept[i])}:  200,
-			{"POST", "/api/posts", content(private + " after the frost")}: 201,
-			{"PATCH", at(kept[i]), content(private + " changed")}:         200,
-			{"DELETE", at(deleted[i])}:                                    204,
+			{"POST", "/api/posts", testkit.Content(private + " after the frost")}: 201,
+			{"PATCH", at(kept[i]), testkit.Content(private + " changed")}:         200,
+			{"DELETE", at(deleted[i])}:                                            204,
 		} {
 			asking.Go(func() {
-				if got, err := s.send(s.as(ada), call[0], call[1], call[2]); err != nil || got.status != status {
-					t.Errorf("%s %s after the frost = %d %s, %v; want %d", call[0], call[1], got.status, got.text, err, status)
+				if got, err := s.Try(ada, call[0], call[1], call[2]); err != nil || got.Status != status {
+					t.Errorf("%s %s after the frost = %d %s, %v; want %d", call[0], call[1], got.Status, got.Text, err, status)
 				}
 			})
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	localclerk "warble/dev/local/clerk"
+	"warble/dev/testkit"
 )
 
 // The interval in which an instance fetches the keys of sessions once at most,
@@ -25,50 +26,43 @@ func fetchesKeys(t *testing.T) *site {
 	return deploy(t, 1, map[string]string{"CLERK_JWT_KEY": ""})
 }
 
-// forget drops the tokens that were signed so far.
-func (s *site) forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	clear(s.tokens)
-}
-
 func TestANewSigningKeySignsNobodyOutForLong(t *testing.T) {
 	s := fetchesKeys(t)
-	s.must(200, s.as(ada), "GET", "/api/posts", "")
-	old, unseen := s.as(ada), s.as(grace)
+	s.Must(200, ada, "GET", "/api/posts", "")
+	old, unseen := s.bearer(ada), s.bearer(grace)
 	if err := s.clerk.RotateKey(); err != nil {
 		t.Fatal(err)
 	}
-	s.forget()
-	s.must(201, s.as(ada), "POST", "/api/posts", content(private)) // a process that starts now
+	s.ForgetTokens()
+	s.Must(201, ada, "POST", "/api/posts", testkit.Content(private)) // a process that starts now
 	// One that knows the old key asks again when it may; until then Clerk's own
 	// overlap of keys is what people rely on, and the old key is good.
-	s.must(200, old, "GET", "/api/posts", "")
+	s.Must(200, nobody, "GET", "/api/posts", "", "Authorization", old)
 	begun := time.Now()
 	for {
-		got, err := s.send(s.as(ada), "GET", "/api/posts", "")
-		if err == nil && got.status == 200 {
+		got, err := s.Try(ada, "GET", "/api/posts", "")
+		if err == nil && got.Status == 200 {
 			break
 		}
-		if err != nil || got.status != 401 || time.Since(begun) > timeout {
-			t.Fatalf("with the new key after %v: %d %s, %v", time.Since(begun), got.status, got.text, err)
+		if err != nil || got.Status != 401 || time.Since(begun) > timeout {
+			t.Fatalf("with the new key after %v: %d %s, %v", time.Since(begun), got.Status, got.Text, err)
 		}
 		time.Sleep(time.Second)
 	}
 	// A token that was good stays so for the rest of its minute; one that comes
 	// now does not become it.
-	s.must(401, unseen, "GET", "/api/posts", "")
+	s.Must(401, nobody, "GET", "/api/posts", "", "Authorization", unseen)
 }
 
 func TestStrangersKeysMakeNobodyFetchWithoutLimit(t *testing.T) {
 	s := fetchesKeys(t)
-	stranger, err := localclerk.New(localclerk.Config{Origin: "https://warble.example"})
+	stranger, err := localclerk.New(localclerk.Config{Origin: testkit.ClerkOrigin})
 	if err != nil {
 		t.Fatal(err)
 	}
 	begun := time.Now()
-	s.must(200, s.as(ada), "GET", "/api/posts", "")
-	s.must(201, s.as(ada), "POST", "/api/posts", content(private))
+	s.Must(200, ada, "GET", "/api/posts", "")
+	s.Must(201, ada, "POST", "/api/posts", testkit.Content(private))
 	var sent int
 	for range 20 {
 		if err := stranger.RotateKey(); err != nil { // another kid
@@ -80,16 +74,16 @@ func TestStrangersKeysMakeNobodyFetchWithoutLimit(t *testing.T) {
 			sent += 10
 			sending.Go(func() {
 				for range 5 {
-					for _, call := range [][2]string{{"GET", ""}, {"POST", content(private)}} {
-						if got, err := s.send(token, call[0], "/api/posts", call[1]); err != nil || got.status != 401 {
-							t.Errorf("with a stranger's key: %d %s, %v; want 401", got.status, got.text, err)
+					for _, call := range [][2]string{{"GET", ""}, {"POST", testkit.Content(private)}} {
+						if got, err := s.Try(nobody, call[0], "/api/posts", call[1], "Authorization", token); err != nil || got.Status != 401 {
+							t.Errorf("with a stranger's key: %d %s, %v; want 401", got.Status, got.Text, err)
 						}
 					}
 				}
 			})
 		}
 		sending.Wait()
-		s.must(200, s.as(ada), "GET", "/api/posts", "") // while the known one is good
+		s.Must(200, ada, "GET", "/api/posts", "") // while the known one is good
 	}
 	fetches := s.clerk.Calls("/v1/jwks")
 	if most := 2 * (1 + int(time.Since(begun)/fetchInterval)); fetches > most || fetches < 2 {
@@ -100,38 +94,32 @@ func TestStrangersKeysMakeNobodyFetchWithoutLimit(t *testing.T) {
 
 func TestClerksKeysOutOfReachSignNobodyOutWhoseKeyIsKnown(t *testing.T) {
 	s := fetchesKeys(t)
-	s.must(200, s.as(ada), "GET", "/api/posts", "")
-	s.clerkAPI.fail(refuse(500))
-	s.must(200, s.as(ada), "GET", "/api/posts", "")
+	s.Must(200, ada, "GET", "/api/posts", "")
+	s.clerk.Fail(refuse(500))
+	s.Must(200, ada, "GET", "/api/posts", "")
 
 	// A process that knows no key cannot tell: that is neither a 401, at which
 	// the page would sign out, nor a 500.
 	for name, answer := range outages {
-		s.clerkAPI.fail(answer)
-		if answer == nil {
-			s.clerkAPI.hang()
-		}
+		s.clerk.Fail(answer)
 		s.Functions["/api/posts/create"].Kill()
-		got := s.must(503, s.as(ada), "POST", "/api/posts", content(private))
-		if !got.isProblem() || got.header.Get("Retry-After") == "" {
-			t.Errorf("%s: %v %s; want a problem with Retry-After", name, got.header, got.text)
-		}
-		s.must(401, "", "POST", "/api/posts", content(private)) // that needs no key
+		s.Call(ada, "POST", "/api/posts", testkit.Content(private)).WantProblem(t, name, 503)
+		s.Must(401, nobody, "POST", "/api/posts", testkit.Content(private)) // that needs no key
 	}
-	s.clerkAPI.heal()
+	s.clerk.Recover()
 	for begun := time.Now(); ; time.Sleep(time.Second) {
-		got, err := s.send(s.as(ada), "POST", "/api/posts", content(private))
-		if err == nil && got.status == 201 {
+		got, err := s.Try(ada, "POST", "/api/posts", testkit.Content(private))
+		if err == nil && got.Status == 201 {
 			t.Logf("back %v after Clerk was", time.Since(begun).Round(time.Second))
 			break
 		}
-		if err != nil || got.status != 503 || time.Since(begun) > timeout {
-			t.Fatalf("%v after Clerk is back: %d %s, %v", time.Since(begun), got.status, got.text, err)
+		if err != nil || got.Status != 503 || time.Since(begun) > timeout {
+			t.Fatalf("%v after Clerk is back: %d %s, %v", time.Since(begun), got.Status, got.Text, err)
 		}
 	}
 }
 
-// outages are what answers in Clerk's place; nil is nobody.
+// outages are what answers in Clerk's place; nil answers nothing.
 var outages = map[string]http.HandlerFunc{
 	"429":     refuse(429),
 	"500":     refuse(500),
@@ -156,29 +144,26 @@ func refuse(status int) http.HandlerFunc {
 func TestWithoutClerkTheFeedGoesOnWithoutAuthors(t *testing.T) {
 	t.Parallel()
 	s := deploy(t, 1, nil)
-	s.must(201, s.as(ada), "POST", "/api/posts", content(private), "Idempotency-Key", private)
-	if got := s.must(200, "", "GET", "/api/posts", ""); got.Posts[0].Author == nil {
-		t.Fatalf("with Clerk well there is no author: %s", got.text)
+	s.Must(201, ada, "POST", "/api/posts", testkit.Content(private), "Idempotency-Key", private)
+	if got := s.Must(200, nobody, "GET", "/api/posts", ""); got.Posts[0].Author == (testkit.Author{}) {
+		t.Fatalf("with Clerk well there is no author: %s", got.Text)
 	}
-	feed := s.must(200, "", "GET", "/api/posts", "")
+	feed := s.Must(200, nobody, "GET", "/api/posts", "")
 	calls := map[string]func(){
 		"/api/posts/list": func() {
 			for range 5 { // of which one asks Clerk
-				if got := s.must(200, "", "GET", "/api/posts", ""); len(got.Posts) != 1 || got.Posts[0].Author != nil {
-					t.Errorf("the feed is %s", got.text)
+				if got := s.Must(200, nobody, "GET", "/api/posts", ""); len(got.Posts) != 1 || got.Posts[0].Author != (testkit.Author{}) {
+					t.Errorf("the feed is %s", got.Text)
 				}
 			}
 		},
-		"/api/posts/get": func() { s.must(200, "", "GET", at(feed.Posts[0].ID), "") },
+		"/api/posts/get": func() { s.Must(200, nobody, "GET", at(feed.Posts[0].ID), "") },
 		"/api/posts/create": func() {
-			s.must(200, s.as(ada), "POST", "/api/posts", content(private), "Idempotency-Key", private)
+			s.Must(200, ada, "POST", "/api/posts", testkit.Content(private), "Idempotency-Key", private)
 		},
 	}
 	for name, answer := range outages {
-		s.clerkAPI.fail(answer)
-		if answer == nil {
-			s.clerkAPI.hang()
-		}
+		s.clerk.Fail(answer)
 		for path, call := range calls {
 			function := s.Functions[path]
 			function.Kill() // and with it the authors that are known

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"warble/dev/testkit"
 )
 
 // A writer publishes, edits, deletes and reads its own posts, one request after
@@ -65,24 +67,24 @@ func (w *writer) newRecord() *record {
 // deliver sends a request again and again, under the same key, until there is a
 // definite answer. doubt tells that an attempt had none: the write may have
 // happened, or happen yet. Now and then somebody gives up: the status is 0.
-func (w *writer) deliver(user, method, path, body string, headers ...string) (got answer, doubt bool) {
+func (w *writer) deliver(user, method, path, body string, headers ...string) (got testkit.Answer, doubt bool) {
 	for {
 		requests.Add(1)
-		got, err := w.send(w.as(user), method, path, body, headers...)
+		got, err := w.Try(user, method, path, body, headers...)
 		switch {
-		case err == nil && got.status == 429:
-			seconds, _ := strconv.Atoi(got.header.Get("Retry-After"))
+		case err == nil && got.Status == 429:
+			seconds, _ := strconv.Atoi(got.Header.Get("Retry-After"))
 			time.Sleep(time.Duration(seconds) * time.Second)
-		case err == nil && got.status < 500:
+		case err == nil && got.Status < 500:
 			return got, doubt
 		default:
-			if err == nil && got.status == 503 && (!got.isProblem() || got.header.Get("Retry-After") == "") {
-				w.report("%s %s = 503 that does not say so: %s", method, path, got.text)
+			if err == nil && got.Status == 503 && got.ProblemError() != nil {
+				w.report("%s %s = 503 that does not say so: %s", method, path, got.Text)
 			}
 			doubtful.Add(1)
 			doubt = true
 			if w.rng.IntN(10) == 0 {
-				return answer{}, true
+				return testkit.Answer{}, true
 			}
 			time.Sleep(upTo(w.rng, 200*time.Millisecond))
 		}
@@ -96,14 +98,14 @@ func (w *writer) report(format string, args ...any) {
 func (w *writer) publish() {
 	r := w.newRecord()
 	text := r.mark + ";0"
-	got, doubt := w.deliver(r.user, "POST", "/api/posts", content(text), "Idempotency-Key", "key of "+r.mark)
+	got, doubt := w.deliver(r.user, "POST", "/api/posts", testkit.Content(text), "Idempotency-Key", "key of "+r.mark)
 	r.late = doubt // a delete would let it through
 	switch {
-	case got.status == 0:
+	case got.Status == 0:
 		r.may = []string{text, gone}
 		return
-	case got.status != 201 && !(got.status == 200 && doubt) || got.Content != text || got.UserID != r.user:
-		w.report("publish %q = %d %s", text, got.status, got.text)
+	case got.Status != 201 && !(got.Status == 200 && doubt) || got.Content != text || got.UserID != r.user:
+		w.report("publish %q = %d %s", text, got.Status, got.Text)
 	}
 	acknowledged.Add(1)
 	r.id, r.may = got.ID, []string{text}
@@ -111,14 +113,14 @@ func (w *writer) publish() {
 
 func (w *writer) edit(r *record) {
 	text := r.mark + ";" + strconv.Itoa(w.rng.IntN(1_000_000))
-	got, doubt := w.deliver(r.user, "PATCH", at(r.id), content(text))
+	got, doubt := w.deliver(r.user, "PATCH", at(r.id), testkit.Content(text))
 	r.late = doubt
 	switch {
-	case got.status == 0:
+	case got.Status == 0:
 		r.may = append(r.may, text)
 		return
-	case got.status != 200 || got.Content != text || got.ID != r.id:
-		w.report("edit %v = %d %s", r, got.status, got.text)
+	case got.Status != 200 || got.Content != text || got.ID != r.id:
+		w.report("edit %v = %d %s", r, got.Status, got.Text)
 	}
 	acknowledged.Add(1)
 	r.may = []string{text}
@@ -128,11 +130,11 @@ func (w *writer) delete(r *record) {
 	got, doubt := w.deliver(r.user, "DELETE", at(r.id), "")
 	r.late = doubt
 	switch {
-	case got.status == 0:
+	case got.Status == 0:
 		r.may = append(r.may, gone)
 		return
-	case got.status != 204 && !(got.status == 404 && doubt):
-		w.report("delete %v = %d %s", r, got.status, got.text)
+	case got.Status != 204 && !(got.Status == 404 && doubt):
+		w.report("delete %v = %d %s", r, got.Status, got.Text)
 	}
 	acknowledged.Add(1)
 	r.may = []string{gone}
@@ -142,10 +144,10 @@ func (w *writer) delete(r *record) {
 // things that it may, at any moment.
 func (w *writer) read(r *record) {
 	requests.Add(1)
-	got, err := w.send("", "GET", at(r.id), "")
+	got, err := w.Try(nobody, "GET", at(r.id), "")
 	found := got.Content // gone, when it is a 404
-	if err == nil && (got.status == 200 || got.status == 404) && !slices.Contains(r.may, found) {
-		w.report("read %v = %d %q", r, got.status, found)
+	if err == nil && (got.Status == 200 || got.Status == 404) && !slices.Contains(r.may, found) {
+		w.report("read %v = %d %q", r, got.Status, found)
 	}
 }
 
@@ -154,21 +156,21 @@ func (w *writer) beRefused(own *record) {
 	bad := w.newRecord()
 	bad.may = []string{gone}
 	text := bad.mark + ";refused"
-	var got answer
+	var got testkit.Answer
 	want := 422
 	switch w.rng.IntN(3) {
 	case 0: // too long
-		got, _ = w.deliver(bad.user, "POST", "/api/posts", content(text+strings.Repeat("!", 200)), "Idempotency-Key", "key of "+bad.mark)
+		got, _ = w.deliver(bad.user, "POST", "/api/posts", testkit.Content(text+strings.Repeat("!", 200)), "Idempotency-Key", "key of "+bad.mark)
 	case 1: // somebody else's
-		got, _ = w.deliver(bad.user+"else", "PATCH", at(own.id), content(text))
+		got, _ = w.deliver(bad.user+"else", "PATCH", at(own.id), testkit.Content(text))
 		want = 404
 	case 2: // another text under a key that has published; after an edit nobody can tell
 		if own.late || len(own.may) != 1 || own.may[0] != own.mark+";0" {
 			return
 		}
-		got, _ = w.deliver(own.user, "POST", "/api/posts", content(text), "Idempotency-Key", "key of "+own.mark)
+		got, _ = w.deliver(own.user, "POST", "/api/posts", testkit.Content(text), "Idempotency-Key", "key of "+own.mark)
 	}
-	if got.status != want && got.status != 0 {
-		w.report("%q = %d %s; want %d", text, got.status, got.text, want)
+	if got.Status != want && got.Status != 0 {
+		w.report("%q = %d %s; want %d", text, got.Status, got.Text, want)
 	}
 }

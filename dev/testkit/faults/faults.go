@@ -9,6 +9,7 @@ package faults
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +27,7 @@ const kept = 20
 type Proxy struct {
 	tb    testing.TB
 	addr  string
+	url   url.URL // the database's, with addr
 	proxy *toxiproxy.Proxy
 	down  sync.RWMutex // held while Down closes connections
 
@@ -38,13 +40,17 @@ type Proxy struct {
 	swallow     *string       // what SwallowAnswer waits for
 }
 
-// New forwards a free loopback port to upstream, a host:port, until the test
-// ends. The database need not be up yet.
-func New(tb testing.TB, upstream string) *Proxy {
+// New forwards a free loopback port to the database of a DATABASE_URL until the
+// test ends. The database need not be up yet.
+func New(tb testing.TB, databaseURL string) *Proxy {
 	tb.Helper()
+	database, err := url.Parse(databaseURL)
+	if err != nil {
+		tb.Fatalf("start fault proxy: %v", err)
+	}
 	logger := zerolog.Nop()
 	api := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), logger)
-	p := &Proxy{tb: tb, proxy: toxiproxy.NewProxy(api, "database", "127.0.0.1:0", upstream), flow: make(chan struct{})}
+	p := &Proxy{tb: tb, proxy: toxiproxy.NewProxy(api, "database", "127.0.0.1:0", database.Host), flow: make(chan struct{})}
 	close(p.flow)
 	// There is no connection yet, so the toxics can be given their proxy.
 	requests, err := p.proxy.Toxics.AddToxicJson(strings.NewReader(`{"type":"` + requestsType + `","stream":"upstream"}`))
@@ -61,6 +67,8 @@ func New(tb testing.TB, upstream string) *Proxy {
 		tb.Fatalf("start fault proxy: %v", err)
 	}
 	p.addr = p.proxy.Listen
+	p.url = *database
+	p.url.Host = p.addr
 	tb.Cleanup(func() {
 		p.Resume()
 		p.proxy.Stop()
@@ -68,8 +76,8 @@ func New(tb testing.TB, upstream string) *Proxy {
 	return p
 }
 
-// Addr is the host:port to use instead of the database's.
-func (p *Proxy) Addr() string { return p.addr }
+// URL is the DATABASE_URL that leads through the proxy.
+func (p *Proxy) URL() string { return p.url.String() }
 
 // Connections counts the connections accepted so far and connected through to
 // the database.

@@ -41,15 +41,15 @@ func TestMain(m *testing.M) {
 // proxy, with the functions' settings changed by change.
 func through(t *testing.T, change func(*mysql.Config)) (*Proxy, *sql.DB) {
 	t.Helper()
-	p := New(t, server.Addr())
-	u, err := url.Parse(server.URL())
+	p := New(t, server.URL())
+	u, err := url.Parse(p.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
 	config := mysql.NewConfig()
 	config.User = u.User.Username()
 	config.Passwd, _ = u.User.Password()
-	config.Net, config.Addr, config.DBName = "tcp", p.Addr(), strings.TrimPrefix(u.Path, "/")
+	config.Net, config.Addr, config.DBName = "tcp", u.Host, strings.TrimPrefix(u.Path, "/")
 	config.InterpolateParams = true
 	config.Logger = &mysql.NopLogger{}
 	change(config)

@@ -93,7 +93,7 @@ func (f *Function) take() (*instance, error) {
 	if f.closed {
 		return nil, errors.New("the function is closed")
 	}
-	f.instances = slices.DeleteFunc(f.instances, func(i *instance) bool { return i.Ended() })
+	f.instances = slices.DeleteFunc(f.instances, func(i *instance) bool { return !i.Running() })
 	for _, i := range f.instances {
 		if i.idle {
 			i.idle = false
@@ -118,8 +118,8 @@ func (f *Function) Pids() []int {
 	defer f.mu.Unlock()
 	var pids []int
 	for _, i := range f.instances {
-		if !i.Ended() {
-			pids = append(pids, i.Pid)
+		if i.Running() {
+			pids = append(pids, i.Pid())
 		}
 	}
 	return pids
@@ -138,8 +138,8 @@ func (f *Function) Starts() []Start {
 	defer f.mu.Unlock()
 	var starts []Start
 	for _, i := range f.instances {
-		if waiting := i.Waiting(); waiting != nil && !i.Ended() {
-			starts = append(starts, Start{i.Pid, i.Begun, *waiting})
+		if waiting := i.Waiting(); waiting != nil && i.Running() {
+			starts = append(starts, Start{i.Pid(), i.Begun, *waiting})
 		}
 	}
 	return starts

@@ -3,21 +3,17 @@
 package lambda
 
 import (
-	"bufio"
 	"context"
 	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/vercel/go-bridge/go/bridge"
 )
@@ -185,53 +181,4 @@ func TestAClosedFunctionStartsNothing(t *testing.T) {
 	if _, err := try(f, "/pid"); err == nil || len(f.Pids()) != 0 {
 		t.Errorf("%v, processes %v; want an error and none", err, f.Pids())
 	}
-}
-
-// The test runs itself as the process to be killed. The function's is stopped:
-// one that runs would notice that its Runtime API is gone.
-func TestKilledTestProcessLeavesNoFunctionBehind(t *testing.T) {
-	if os.Getenv("LAMBDA_TEST_CHILD") != "" {
-		f := newFunction(t, nil, 1)
-		get(t, f, "/pid")
-		pid := f.Pids()[0]
-		syscall.Kill(pid, syscall.SIGSTOP)
-		fmt.Printf("\npid %d\n", pid)
-		select {}
-	}
-	child := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
-	child.Env = append(os.Environ(), "LAMBDA_TEST_CHILD=1")
-	out, err := child.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var pid int
-	for lines := bufio.NewScanner(out); pid == 0 && lines.Scan(); {
-		fmt.Sscanf(lines.Text(), "pid %d", &pid)
-	}
-	if err := child.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	child.Wait() // reports the kill
-	if pid == 0 {
-		t.Fatal("the child started no function")
-	}
-	for deadline := time.Now().Add(30 * time.Second); running(pid); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			syscall.Kill(pid, syscall.SIGKILL)
-			t.Fatal("the function runs on after its test process was killed")
-		}
-	}
-}
-
-// running tells a process from one that ended and waits for its parent.
-func running(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return false
-	}
-	_, state, _ := strings.Cut(string(stat), ") ")
-	return !strings.HasPrefix(state, "Z")
 }

@@ -18,13 +18,14 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+
+	"warble/dev/local/process"
 )
 
 const (
@@ -52,16 +53,15 @@ type Server struct {
 	options []string // of the caller's, after our own
 	port    int
 	version string
-	process *os.Process
-	ended   chan error // has the result of the process once it ended
+	process *process.Process // nil while stopped
 }
 
 // Start gives a running server with an empty database "warble", and stops and
-// removes it when the test ends. Without MariaDB on this machine it fails the
-// test: nothing may be skipped silently.
-func Start(tb testing.TB) *Server {
+// removes it when the test ends. Options are those of New. Without MariaDB on
+// this machine it fails the test: nothing may be skipped silently.
+func Start(tb testing.TB, options ...string) *Server {
 	tb.Helper()
-	s, err := New()
+	s, err := New(options...)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -137,6 +137,7 @@ func (s *Server) launch() error {
 	if err != nil {
 		return fmt.Errorf("open mariadb's log: %w", err)
 	}
+	defer log.Close() // the server has its own
 	arguments := append([]string{"--no-defaults",
 		"--datadir=" + s.path("data"),
 		"--tmpdir=" + s.dir, // a starting server deletes others' #sql files in a shared one
@@ -159,24 +160,9 @@ func (s *Server) launch() error {
 	}, s.options...)
 	cmd := exec.Command(s.program, arguments...)
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = endWithThread()
-
-	started, ended := make(chan error, 1), make(chan error, 1)
-	go func() {
-		// The server must not outlive this thread, nor the thread end before it.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		defer log.Close()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			ended <- cmd.Wait()
-		}
-	}()
-	if err := <-started; err != nil {
+	if s.process, err = process.Start(cmd); err != nil {
 		return fmt.Errorf("start mariadbd: %w", err)
 	}
-	s.process, s.ended = cmd.Process, ended
 	return nil
 }
 
@@ -198,9 +184,8 @@ func (s *Server) waitReady(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case end := <-s.ended:
-			s.ended <- end
-			return fmt.Errorf("it ended: %v", end)
+		case <-s.process.Ended():
+			return fmt.Errorf("it ended: %s", s.process.State())
 		case <-ctx.Done():
 			return err
 		case <-time.After(20 * time.Millisecond):
@@ -214,15 +199,7 @@ func (s *Server) Stop() error {
 	if s.process == nil {
 		return nil
 	}
-	if err := s.process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("stop mariadb: %w", err)
-	}
-	var err error
-	select {
-	case err = <-s.ended:
-	case <-time.After(timeout):
-		err = errors.Join(fmt.Errorf("killed after %v", timeout), s.process.Kill(), <-s.ended)
-	}
+	err := s.process.Stop(syscall.SIGTERM, timeout)
 	s.process = nil
 	if err != nil {
 		return fmt.Errorf("stop mariadb: %w", err)

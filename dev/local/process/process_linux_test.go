@@ -1,26 +1,29 @@
-package mariadb
+package process
 
 import (
 	"bufio"
 	"fmt"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// The test runs itself as the process to be killed.
-func TestKilledTestProcessLeavesNoServerBehind(t *testing.T) {
-	if os.Getenv("MARIADB_TEST_CHILD") != "" {
-		s := Start(t)
-		fmt.Printf("\n%d %s\n", s.process.Pid, s.dir)
+// A killed test run would otherwise leave databases and functions running. The
+// test runs itself as the process to be killed.
+func TestKilledParentLeavesNoProgramBehind(t *testing.T) {
+	if os.Getenv("PROCESS_TEST_CHILD") != "" {
+		p, err := Start(exec.Command("sleep", "600"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Printf("\npid %d\n", p.Pid())
 		select {}
 	}
 	child := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
-	child.Env = append(os.Environ(), "MARIADB_TEST_CHILD=1")
+	child.Env = append(os.Environ(), "PROCESS_TEST_CHILD=1")
 	out, err := child.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -29,26 +32,20 @@ func TestKilledTestProcessLeavesNoServerBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	var pid int
-	var dir string
-	lines := bufio.NewScanner(out)
-	for pid == 0 && lines.Scan() {
-		first, rest, _ := strings.Cut(lines.Text(), " ")
-		if n, err := strconv.Atoi(first); err == nil {
-			pid, dir = n, rest
-		}
+	for lines := bufio.NewScanner(out); pid == 0 && lines.Scan(); {
+		fmt.Sscanf(lines.Text(), "pid %d", &pid)
 	}
 	if err := child.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	child.Wait() // reports the kill
 	if pid == 0 {
-		t.Fatal("the child started no server")
+		t.Fatal("the child started no program")
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
 	for deadline := time.Now().Add(30 * time.Second); running(pid); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			syscall.Kill(pid, syscall.SIGKILL)
-			t.Fatal("the server runs on after its test process was killed")
+			t.Fatal("the program runs on after its parent was killed")
 		}
 	}
 }

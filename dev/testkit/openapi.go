@@ -1,6 +1,4 @@
-// Package openapi holds answers against public/openapi.json, the description of
-// the API that is served with the site.
-package openapi
+package testkit
 
 import (
 	"bytes"
@@ -15,13 +13,12 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/gorillamux"
-
-	"warble/dev/testkit"
 )
 
-// Description is the description, read and found valid.
-var Description = sync.OnceValues(func() (*openapi3.T, error) {
-	description, err := openapi3.NewLoader().LoadFromFile(filepath.Join(testkit.Root(), "public", "openapi.json"))
+// OpenAPI is public/openapi.json, the description of the API that is served with
+// the site. It is read once, and checked to be valid.
+var OpenAPI = sync.OnceValues(func() (*openapi3.T, error) {
+	description, err := openapi3.NewLoader().LoadFromFile(filepath.Join(Root(), "public", "openapi.json"))
 	if err != nil {
 		return nil, fmt.Errorf("read openapi.json: %w", err)
 	}
@@ -38,18 +35,18 @@ func init() {
 }
 
 var router = sync.OnceValues(func() (routers.Router, error) {
-	description, err := Description()
+	description, err := OpenAPI()
 	if err != nil {
 		return nil, err
 	}
 	return gorillamux.NewRouter(description)
 })
 
-// Check returns what an answer breaks of the description's promises, or nil,
+// CheckOpenAPI returns what an answer breaks of the description's promises, or nil,
 // and the operationId that the request asked for. That is "" for paths and
 // methods that the description does not know, whose answers are 404 and 405 and
 // not its business. Nor are paths in another spelling, which reach no function.
-func Check(request *http.Request, status int, header http.Header, body []byte) (operation string, err error) {
+func CheckOpenAPI(request *http.Request, status int, header http.Header, body []byte) (operation string, err error) {
 	router, err := router()
 	if err != nil {
 		return "", err

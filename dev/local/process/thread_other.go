@@ -1,0 +1,9 @@
+//go:build !linux
+
+package process
+
+import "syscall"
+
+// endWithThread can do nothing here: only Linux ends a program with the thread
+// that started it. A killed parent leaves its programs running.
+func endWithThread() *syscall.SysProcAttr { return nil }

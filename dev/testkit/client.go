@@ -1,0 +1,261 @@
+package testkit
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	localclerk "warble/dev/local/clerk"
+)
+
+// Nobody is in the place of a user's id where there is no session.
+const Nobody = ""
+
+// A Client sends requests to a Warble, as any of the users whom a Clerk instance
+// signs tokens for. Every answer is held against openapi.json. Its methods are
+// safe for concurrent use.
+type Client struct {
+	tb     testing.TB
+	url    string // Warble's origin
+	clerk  *localclerk.Clerk
+	tokens *tokens
+	http   *http.Client
+}
+
+// tokens are those that were signed for users. One lasts a minute, and signing
+// is slow.
+type tokens struct {
+	sync.Mutex
+	byUser map[string]token
+}
+
+type token struct {
+	text   string
+	signed time.Time
+}
+
+// NewClient returns a client of the Warble at a URL whose functions trust a Clerk
+// instance.
+func NewClient(tb testing.TB, url string, clerk *Clerk) *Client {
+	return &Client{
+		tb: tb, url: url, clerk: clerk.Clerk, tokens: &tokens{byUser: map[string]token{}},
+		http: &http.Client{
+			Timeout:   30 * time.Second,
+			Transport: &http.Transport{MaxIdleConnsPerHost: 100},
+			// A redirect is an answer too.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+}
+
+// For is the client for a subtest: what fails there fails that.
+func (c *Client) For(tb testing.TB) *Client {
+	copied := *c
+	copied.tb = tb
+	return &copied
+}
+
+// Token is a good session token of a user.
+func (c *Client) Token(user string) string {
+	c.tokens.Lock()
+	defer c.tokens.Unlock()
+	known := c.tokens.byUser[user]
+	if time.Since(known.signed) > 30*time.Second {
+		known = token{c.clerk.Token(user), time.Now()}
+		c.tokens.byUser[user] = known
+	}
+	return known.text
+}
+
+// ForgetTokens has Token sign new ones, as after a change of Clerk's key.
+func (c *Client) ForgetTokens() {
+	c.tokens.Lock()
+	defer c.tokens.Unlock()
+	clear(c.tokens.byUser)
+}
+
+// Try sends a request as a user, or as Nobody. A body is sent as JSON. Headers
+// come in pairs of name and value, and replace what is sent otherwise. An error
+// is a request without an answer.
+func (c *Client) Try(user, method, path, body string, headers ...string) (Answer, error) {
+	request, err := http.NewRequest(method, c.url+path, strings.NewReader(body))
+	if err != nil {
+		return Answer{}, err
+	}
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if user != Nobody {
+		request.Header.Set("Authorization", "Bearer "+c.Token(user))
+	}
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return Answer{}, err
+	}
+	if _, err := CheckOpenAPI(request, response.StatusCode, response.Header, text); err != nil {
+		c.tb.Error(err)
+	}
+	return NewAnswer(response.StatusCode, response.Header, text)
+}
+
+// Call is Try for a request that must be answered.
+func (c *Client) Call(user, method, path, body string, headers ...string) Answer {
+	c.tb.Helper()
+	got, err := c.Try(user, method, path, body, headers...)
+	if err != nil {
+		c.tb.Fatalf("%s %s: %v", method, path, err)
+	}
+	return got
+}
+
+// Must is Call for an answer that must have a status.
+func (c *Client) Must(status int, user, method, path, body string, headers ...string) Answer {
+	c.tb.Helper()
+	got := c.Call(user, method, path, body, headers...)
+	if got.Status != status {
+		c.tb.Fatalf("%s %s = %d %s; want %d", method, path, got.Status, got.Text, status)
+	}
+	return got
+}
+
+// Publish makes a post and returns it.
+func (c *Client) Publish(user, content string, headers ...string) Post {
+	c.tb.Helper()
+	return c.Must(http.StatusCreated, user, "POST", "/api/posts", Content(content), headers...).Post
+}
+
+// Walk reads all pages of a list, and returns their posts and number. The query
+// is empty or begins with a question mark.
+func (c *Client) Walk(user, query string) (posts []Post, pages int) {
+	c.tb.Helper()
+	for at := "/api/posts" + query; ; {
+		got := c.Must(http.StatusOK, user, "GET", at, "")
+		posts, pages = append(posts, got.Posts...), pages+1
+		if got.Next == "" {
+			return posts, pages
+		}
+		query = before.ReplaceAllString(query, "")
+		at = "/api/posts" + cmp.Or(query, "?") + "&before=" + got.Next
+	}
+}
+
+var before = regexp.MustCompile(`&before=[^&]*`)
+
+// Content is the body of a request that publishes or edits a post.
+func Content(text string) string {
+	body, _ := json.Marshal(map[string]string{"content": text}) // strings encode
+	return string(body)
+}
+
+// Post is a post as the API gives it.
+type Post struct {
+	ID        int64  `json:"id"`
+	UserID    string `json:"userId"`
+	Content   string `json:"content"`
+	CreatedAt string `json:"createdAt"`
+	UpdatedAt string `json:"updatedAt"`
+	Author    Author `json:"author"` // zero where the API gives none
+}
+
+// Path is where the API has the post.
+func (p Post) Path() string { return fmt.Sprint("/api/posts/", p.ID) }
+
+// Author is a post's author as the API gives it.
+type Author struct {
+	ID       string `json:"id"`
+	Name     string `json:"name"`
+	Username string `json:"username"`
+	ImageURL string `json:"imageUrl"`
+}
+
+// Problem is what an answer says of a request that failed.
+type Problem struct {
+	Type      string `json:"type"`
+	Title     string `json:"title"`
+	Status    int    `json:"status"`
+	Detail    string `json:"detail"`
+	RequestID string `json:"requestId"`
+}
+
+// Answer is an answer over HTTP. What its body does not have is zero.
+type Answer struct {
+	Status int
+	Header http.Header
+	Text   string // the body
+	Post
+	Posts   []Post
+	Next    string
+	Problem Problem
+}
+
+// NewAnswer decodes an answer. A body that says it is JSON and is not is an error.
+func NewAnswer(status int, header http.Header, body []byte) (Answer, error) {
+	got := Answer{Status: status, Header: header, Text: string(body)}
+	if len(body) == 0 || !strings.Contains(header.Get("Content-Type"), "json") {
+		return got, nil
+	}
+	var list struct {
+		Posts []Post `json:"posts"`
+		Next  string `json:"next"`
+	}
+	var err error
+	if strings.HasPrefix(header.Get("Content-Type"), "application/problem+json") {
+		err = json.Unmarshal(body, &got.Problem)
+	} else {
+		err = errors.Join(json.Unmarshal(body, &got.Post), json.Unmarshal(body, &list))
+	}
+	if err != nil {
+		return got, fmt.Errorf("body %q: %w", body, err)
+	}
+	got.Posts, got.Next = list.Posts, list.Next
+	return got, nil
+}
+
+// secrets are signs of what callers must not be told.
+var secrets = regexp.MustCompile(`127\.0\.0\.1|localhost|\.go\b|goroutine|SQL|sql|mysql|Bearer ey`)
+
+// ProblemError returns what keeps an answer from being a problem (RFC 9457) of its
+// status that says what to do, gives nothing away and is stored nowhere.
+func (a Answer) ProblemError() error {
+	p := a.Problem
+	switch {
+	case a.Header.Get("Content-Type") != "application/problem+json" || a.Header.Get("Cache-Control") != "no-store":
+		return fmt.Errorf("header %v; want a problem that nobody stores", a.Header)
+	case p.Type == "" || p.Title != http.StatusText(a.Status) || p.Status != a.Status || p.Detail == "":
+		return fmt.Errorf("%d %s does not say what happened and what to do", a.Status, a.Text)
+	case p.RequestID == "" || p.RequestID != a.Header.Get("X-Vercel-Id"):
+		return fmt.Errorf("%d %s has another request id than the header, %q", a.Status, a.Text, a.Header.Get("X-Vercel-Id"))
+	case secrets.MatchString(p.Title + p.Detail):
+		return fmt.Errorf("%d %s gives %q away", a.Status, a.Text, secrets.FindString(p.Title+p.Detail))
+	case a.Status == http.StatusServiceUnavailable && a.Header.Get("Retry-After") == "":
+		return fmt.Errorf("%d %s does not say when to try again", a.Status, a.Text)
+	}
+	return nil
+}
+
+// WantProblem checks that an answer is a problem of a status. What says what was
+// asked for.
+func (a Answer) WantProblem(tb testing.TB, what string, status int) {
+	tb.Helper()
+	if a.Status != status {
+		tb.Errorf("%s = %d %s; want %d", what, a.Status, a.Text, status)
+	} else if err := a.ProblemError(); err != nil {
+		tb.Errorf("%s: %v", what, err)
+	}
+}
