@@ -15,14 +15,15 @@ import (
 // be one of ours.
 const ClerkOrigin = "https://warble.example"
 
-// Clerk is a local Clerk instance whose Backend API can be made to fail.
+// Clerk is a local Clerk instance whose Backend API a test can replace, as with
+// one that fails.
 type Clerk struct {
 	*localclerk.Clerk
 	url string
 
 	mu        sync.Mutex
-	instead   http.HandlerFunc // answers in Clerk's place; nil while Clerk is well
-	recovered chan struct{}    // closed by Recover
+	instead   http.HandlerFunc // answers in the Backend API's place, or nil
+	recovered chan struct{}    // closed by RestoreBackend
 }
 
 // StartClerk serves a local Clerk instance until the test ends. Without an
@@ -37,9 +38,9 @@ func StartClerk(tb testing.TB, config localclerk.Config) *Clerk {
 		tb.Fatal(err)
 	}
 	c := &Clerk{Clerk: instance}
-	server := httptest.NewServer(http.HandlerFunc(c.serveOrFail))
+	server := httptest.NewServer(http.HandlerFunc(c.serve))
 	tb.Cleanup(server.Close)
-	tb.Cleanup(c.Recover) // server.Close waits for requests that hang
+	tb.Cleanup(c.RestoreBackend) // server.Close waits for requests that hang
 	c.url = server.URL
 	return c
 }
@@ -57,10 +58,10 @@ func (c *Clerk) Environment(databaseURL string, more map[string]string) map[stri
 	return environment
 }
 
-// Fail has answer take the Backend API's place until Recover. With nil, requests
-// hang until then.
-func (c *Clerk) Fail(answer http.HandlerFunc) {
-	c.Recover()
+// ReplaceBackend has answer take the Backend API's place until RestoreBackend.
+// With nil, requests hang until then.
+func (c *Clerk) ReplaceBackend(answer http.HandlerFunc) {
+	c.RestoreBackend()
 	recovered := make(chan struct{})
 	if answer == nil {
 		answer = func(http.ResponseWriter, *http.Request) { <-recovered }
@@ -70,8 +71,8 @@ func (c *Clerk) Fail(answer http.HandlerFunc) {
 	c.instead, c.recovered = answer, recovered
 }
 
-// Recover ends Fail.
-func (c *Clerk) Recover() {
+// RestoreBackend ends ReplaceBackend.
+func (c *Clerk) RestoreBackend() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.recovered != nil {
@@ -80,7 +81,7 @@ func (c *Clerk) Recover() {
 	c.instead, c.recovered = nil, nil
 }
 
-func (c *Clerk) serveOrFail(w http.ResponseWriter, r *http.Request) {
+func (c *Clerk) serve(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	answer := c.instead
 	c.mu.Unlock()

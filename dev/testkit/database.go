@@ -13,9 +13,9 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// Database opens the database at a URL, past the functions, and brings it to
-// schema.sql. It is closed when the test ends.
-func Database(tb testing.TB, databaseURL string) *sqlx.DB {
+// DatabaseConfig is the driver's configuration for a DATABASE_URL, without what
+// is only for tests or only for the functions.
+func DatabaseConfig(tb testing.TB, databaseURL string) *mysql.Config {
 	tb.Helper()
 	u, err := url.Parse(databaseURL)
 	if err != nil {
@@ -24,14 +24,30 @@ func Database(tb testing.TB, databaseURL string) *sqlx.DB {
 	config := mysql.NewConfig()
 	config.User, config.Net, config.Addr, config.DBName = u.User.Username(), "tcp", u.Host, strings.TrimPrefix(u.Path, "/")
 	config.Passwd, _ = u.User.Password()
-	config.ParseTime, config.InterpolateParams = true, true
+	config.InterpolateParams = true
 	config.Logger = &mysql.NopLogger{} // tests do cut its connections
+	return config
+}
+
+// Open opens a database, and closes it when the test ends.
+func Open(tb testing.TB, config *mysql.Config) *sqlx.DB {
+	tb.Helper()
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	db := sqlx.NewDb(sql.OpenDB(connector), "mysql")
 	tb.Cleanup(func() { db.Close() })
+	return db
+}
+
+// Database opens the database at a URL, past the functions, and brings it to
+// schema.sql. It is closed when the test ends.
+func Database(tb testing.TB, databaseURL string) *sqlx.DB {
+	tb.Helper()
+	config := DatabaseConfig(tb, databaseURL)
+	config.ParseTime = true
+	db := Open(tb, config)
 	schema, err := os.ReadFile(filepath.Join(Root(), "schema.sql"))
 	if err != nil {
 		tb.Fatal(err)

@@ -95,18 +95,18 @@ func TestStrangersKeysMakeNobodyFetchWithoutLimit(t *testing.T) {
 func TestClerksKeysOutOfReachSignNobodyOutWhoseKeyIsKnown(t *testing.T) {
 	s := fetchesKeys(t)
 	s.Must(200, ada, "GET", "/api/posts", "")
-	s.clerk.Fail(refuse(500))
+	s.clerk.ReplaceBackend(refuse(500))
 	s.Must(200, ada, "GET", "/api/posts", "")
 
 	// A process that knows no key cannot tell: that is neither a 401, at which
 	// the page would sign out, nor a 500.
 	for name, answer := range outages {
-		s.clerk.Fail(answer)
+		s.clerk.ReplaceBackend(answer)
 		s.Functions["/api/posts/create"].Kill()
 		s.Call(ada, "POST", "/api/posts", testkit.Content(private)).WantProblem(t, name, 503)
 		s.Must(401, nobody, "POST", "/api/posts", testkit.Content(private)) // that needs no key
 	}
-	s.clerk.Recover()
+	s.clerk.RestoreBackend()
 	for begun := time.Now(); ; time.Sleep(time.Second) {
 		got, err := s.Try(ada, "POST", "/api/posts", testkit.Content(private))
 		if err == nil && got.Status == 201 {
@@ -163,7 +163,7 @@ func TestWithoutClerkTheFeedGoesOnWithoutAuthors(t *testing.T) {
 		},
 	}
 	for name, answer := range outages {
-		s.clerk.Fail(answer)
+		s.clerk.ReplaceBackend(answer)
 		for path, call := range calls {
 			function := s.Functions[path]
 			function.Kill() // and with it the authors that are known

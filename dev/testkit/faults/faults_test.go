@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"warble/dev/testkit"
 	"warble/dev/testkit/mariadb"
 
 	"github.com/go-sql-driver/mysql"
@@ -42,23 +42,9 @@ func TestMain(m *testing.M) {
 func through(t *testing.T, change func(*mysql.Config)) (*Proxy, *sql.DB) {
 	t.Helper()
 	p := New(t, server.URL())
-	u, err := url.Parse(p.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := mysql.NewConfig()
-	config.User = u.User.Username()
-	config.Passwd, _ = u.User.Password()
-	config.Net, config.Addr, config.DBName = "tcp", u.Host, strings.TrimPrefix(u.Path, "/")
-	config.InterpolateParams = true
-	config.Logger = &mysql.NopLogger{}
+	config := testkit.DatabaseConfig(t, p.URL())
 	change(config)
-	connector, err := mysql.NewConnector(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	db := sql.OpenDB(connector)
-	t.Cleanup(func() { db.Close() })
+	db := testkit.Open(t, config).DB
 	exec(t, db, "DROP TABLE IF EXISTS notes")
 	exec(t, db, "CREATE TABLE notes (id INT AUTO_INCREMENT PRIMARY KEY, body LONGTEXT)")
 	return p, db
