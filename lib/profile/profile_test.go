@@ -124,12 +124,11 @@ func TestFeedGoesOnWhateverClerkAnswers(t *testing.T) {
 
 func TestSlowClerkIsNotWaitedFor(t *testing.T) {
 	api, d := startClerkAPI(t)
+	// It answers nothing while its caller waits, so that waiting for it would end
+	// this test by go test's own timeout.
 	api.set(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	start := time.Now()
-	got := d.profiles(context.Background(), []string{"user_1"})
-	// Twice the bound: this is about waiting for as long as Clerk takes.
-	if took := time.Since(start); got[0] != nil || took > 2*timeout {
-		t.Errorf("%v after %v; want no author after about %v", got, took, timeout)
+	if got := d.profiles(context.Background(), []string{"user_1"}); got[0] != nil {
+		t.Errorf("%v; want no author", got)
 	}
 }
 

@@ -23,8 +23,8 @@ import (
 	"warble/dev/testkit/lambda"
 )
 
-// sources are what Vercel builds from.
-var sources = []string{"api", "lib", "public", "go.mod", "go.sum", "schema.sql", "vercel.json"}
+// sources are what Vercel builds from: what .vercelignore leaves.
+var sources = []string{"api", "lib", "public", "go.mod", "go.sum", "vercel.json"}
 
 // PublishableKey is the one that the page is built with.
 var PublishableKey = "pk_test_" + base64.StdEncoding.EncodeToString([]byte(localclerk.DefaultHost+"$"))
@@ -103,7 +103,7 @@ var build = sync.OnceValues(func() (*Output, error) {
 	return output, nil
 })
 
-// copySources copies the tree as Vercel gets it, and the project's settings as
+// copySources copies what Vercel builds from, and the project's settings as
 // `vercel link` writes them: without those the CLI asks for an account.
 func copySources(tree string) error {
 	for _, name := range sources {
