@@ -61,17 +61,17 @@ func TestBudget(t *testing.T) {
 	}
 
 	tab := browser.Open(t)
-	tab.Fail(scripts, browser.Fate{Delay: 6 * time.Second})
-	tab.Before(`new MutationObserver((_, observer) => {
+	tab.Fail(scripts, browser.Outcome{Delay: 6 * time.Second})
+	tab.AddScript(`new MutationObserver((_, observer) => {
 		if (!document.querySelector('article')) return;
 		window.first = performance.now();
 		observer.disconnect();
 	}).observe(document, { childList: true, subtree: true })`)
 	tab.SpeedUpTimers(1. / 60) // the page waits a second for the posts; this machine may be busy
 	for _, visit := range []string{"first visit", "again, from its cache"} {
-		tab.Begin(p.URL + "/robots.txt")
+		tab.StartLoading(p.URL + "/robots.txt")
 		tab.Wait(`location.pathname === '/robots.txt'`)
-		tab.Begin(p.URL)
+		tab.StartLoading(p.URL)
 		tab.Wait(`location.pathname === '/' && window.first`)
 		// The posts do not wait for their pictures, nor for the icon, which comes when the browser likes.
 		requests := browser.Eval[int](tab, `1 + performance.getEntriesByType('resource').filter((e) => e.startTime < first && !/\/img\/|favicon/.test(e.name)).length`)

@@ -69,7 +69,7 @@ func accessible(t *testing.T, s *site) {
 	check("no post")
 	tab.Go(s.URL + "/nothing")
 	check("no page")
-	tab.Fail(scripts, browser.Fate{Block: true})
+	tab.Fail(scripts, browser.Outcome{Block: true})
 	tab.Go(s.URL)
 	tab.Text("Signing in cannot be reached")
 	check("without Clerk")

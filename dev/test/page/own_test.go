@@ -108,7 +108,7 @@ func lostChange(t *testing.T, s *site) {
 	wantShown(tab, "as it is")
 	s.wantStored(t, "as it is")
 
-	tab.Intercept("*/api/posts/*", on("PATCH", 1, browser.Fate{Block: true}))
+	tab.Intercept("*/api/posts/*", on("PATCH", 1, browser.Outcome{Block: true}))
 	edit(tab, "as it never was")
 	tab.Text("Not saved:")
 	wantShown(tab, "as it is")

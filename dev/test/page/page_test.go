@@ -217,7 +217,7 @@ func everyday(t *testing.T, s *site) {
 	s.insert(t, grace, first, time.Hour)
 	tab := s.visit(t, "/")
 	tab.Text(first)
-	tab.Shot("signed-out")
+	tab.Screenshot("signed-out")
 
 	tab.Press("header", "Sign in")
 	tab.SignIn("ada", localclerk.Password)
@@ -227,7 +227,7 @@ func everyday(t *testing.T, s *site) {
 	published(tab, "hello from the test")
 	tab.Text("Ada Lovelace")
 	tab.Text("@ada")
-	tab.Shot("published")
+	tab.Screenshot("published")
 
 	tab.Press(newest, "Edit")
 	tab.Do("change", chromedp.SendKeys(chromedp.CSS("article textarea"), ", changed"))
@@ -239,7 +239,7 @@ func everyday(t *testing.T, s *site) {
 
 	tab.Press(newest, "Delete")
 	tab.Do("asked", chromedp.WaitVisible(chromedp.CSS("dialog[open]")))
-	tab.Shot("delete")
+	tab.Screenshot("delete")
 	tab.Press("dialog[open]", "Delete")
 	tab.NoText("hello from the test")
 	s.wantStored(t, first) // a reload would cut off a deletion on its way

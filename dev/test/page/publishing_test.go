@@ -17,16 +17,16 @@ import (
 // posts is the address that publishing asks.
 const posts = "*/api/posts"
 
-// on is a fate for the requests of one method, as often as times says.
-func on(method string, times int, fate browser.Fate) func(*network.Request) browser.Fate {
-	return func(request *network.Request) browser.Fate {
+// on is a outcome for the requests of one method, as often as times says.
+func on(method string, times int, outcome browser.Outcome) func(*network.Request) browser.Outcome {
+	return func(request *network.Request) browser.Outcome {
 		if request.Method != method {
-			return browser.Fate{}
+			return browser.Outcome{}
 		}
 		if times--; times < 0 {
-			return browser.Fate{}
+			return browser.Outcome{}
 		}
-		return fate
+		return outcome
 	}
 }
 
@@ -141,7 +141,7 @@ func databaseAnswerLost(t *testing.T, s *site) {
 
 func networkAnswerLost(t *testing.T, s *site) {
 	tab := s.as(t, "ada")
-	tab.Intercept(posts, on("POST", 1, browser.Fate{Lose: true}))
+	tab.Intercept(posts, on("POST", 1, browser.Outcome{Lose: true}))
 	write(tab, "exactly once")
 	tab.Press("form", "Publish")
 	tab.Text("No answer came. Your text is kept; sending it again cannot publish it twice.")
@@ -176,7 +176,7 @@ func reloadInFlight(t *testing.T, s *site) {
 
 func changedAfterLoss(t *testing.T, s *site) {
 	tab := s.as(t, "ada")
-	tab.Intercept(posts, on("POST", 1, browser.Fate{Block: true})) // this one was never published
+	tab.Intercept(posts, on("POST", 1, browser.Outcome{Block: true})) // this one was never published
 	write(tab, "teh first")
 	tab.Press("form", "Publish")
 	tab.Text("No answer came")
@@ -185,7 +185,7 @@ func changedAfterLoss(t *testing.T, s *site) {
 	published(tab, "the first")
 	s.wantStored(t, "the first")
 
-	tab.Intercept(posts, on("POST", 1, browser.Fate{Lose: true})) // this one was
+	tab.Intercept(posts, on("POST", 1, browser.Outcome{Lose: true})) // this one was
 	write(tab, "teh second")
 	tab.Press("form", "Publish")
 	tab.Text("No answer came")
@@ -203,7 +203,7 @@ func changedAfterLoss(t *testing.T, s *site) {
 
 func tokenRenewed(t *testing.T, s *site) {
 	tab := s.as(t, "ada")
-	tab.Intercept(posts, on("POST", 1, browser.Fate{Status: 401, Body: `{"detail":"Sign in again."}`}))
+	tab.Intercept(posts, on("POST", 1, browser.Outcome{Status: 401, Body: `{"detail":"Sign in again."}`}))
 	publish(tab, "with a new token")
 	wantKeys(t, tab, 2, 1)
 	s.wantStored(t, "with a new token")
@@ -214,7 +214,7 @@ func staleCDN(t *testing.T, s *site) {
 	tab := s.as(t, "ada")
 	tab.Text("from before")
 	old := browser.Eval[string](tab, `fetch('/api/posts').then((answer) => answer.text())`)
-	tab.Intercept(posts, on("GET", 1000, browser.Fate{Status: 200, Header: map[string]string{"Content-Type": "application/json"}, Body: old}))
+	tab.Intercept(posts, on("GET", 1000, browser.Outcome{Status: 200, Header: map[string]string{"Content-Type": "application/json"}, Body: old}))
 	publish(tab, "my own")
 	tab.Reload()
 	wantShown(tab, "my own", "from before")
@@ -238,9 +238,9 @@ func twoTabs(t *testing.T, s *site) {
 	two.Go(s.URL)
 	isSignedIn(two)
 	write(two, "a post")
-	one.Front()
+	one.BringToFront()
 	publish(one, "from the other tab")
-	two.Front()
+	two.BringToFront()
 	two.Wait(draft + ` === 'a post'`)
 	two.Press("main", "1 new post")
 	wantShown(two, "from the other tab")
@@ -248,9 +248,9 @@ func twoTabs(t *testing.T, s *site) {
 	published(two, "a post")
 	write(two, "a draft")
 
-	one.Front()
+	one.BringToFront()
 	signOut(one)
-	two.Front()
+	two.BringToFront()
 	two.Text("You are signed out. Reading goes on.")
 	two.Text("Your draft is kept until you sign in again.")
 	wantShown(two, "a post", "from the other tab")

@@ -27,9 +27,9 @@ func postsFirst(t *testing.T, s *site) {
 		s.insert(t, ada, fmt.Sprint("first things first ", i), time.Hour)
 	}
 	tab := s.browser.NewContext(t)
-	tab.Before(`window.shift = 0; new PerformanceObserver((list) => list.getEntries().forEach((e) => shift += e.hadRecentInput ? 0 : e.value)).observe({ type: 'layout-shift', buffered: true })`)
-	tab.Fail(scripts, browser.Fate{Delay: 6 * time.Second})
-	tab.Begin(s.URL)
+	tab.AddScript(`window.shift = 0; new PerformanceObserver((list) => list.getEntries().forEach((e) => shift += e.hadRecentInput ? 0 : e.value)).observe({ type: 'layout-shift', buffered: true })`)
+	tab.Fail(scripts, browser.Outcome{Delay: 6 * time.Second})
+	tab.StartLoading(s.URL)
 	tab.Text("first things first")
 	tab.Press("header", "Sign in") // before there is a Clerk to ask
 	tab.Text("Signing in is on its way")
@@ -53,7 +53,7 @@ func postsFirst(t *testing.T, s *site) {
 func clerkDown(t *testing.T, s *site) {
 	s.insert(t, ada, "still here", time.Hour)
 	tab := s.browser.NewContext(t)
-	tab.Fail(scripts, browser.Fate{Block: true}) // as a content blocker does
+	tab.Fail(scripts, browser.Outcome{Block: true}) // as a content blocker does
 	tab.Go(s.URL)
 	tab.Text("still here")
 	tab.Text("Signing in cannot be reached just now. Reading works; your draft is kept.")
@@ -67,7 +67,7 @@ func clerkDown(t *testing.T, s *site) {
 	tab.Wait(`document.querySelector('aside').hidden && ` + draft + ` === 'while Clerk was away'`)
 
 	tab = s.browser.NewContext(t) // the scripts come, and nothing else
-	tab.Fail(clerkAPI, browser.Fate{Status: 500, Body: `{"errors":[]}`})
+	tab.Fail(clerkAPI, browser.Outcome{Status: 500, Body: `{"errors":[]}`})
 	tab.SpeedUpTimers(10)
 	tab.Go(s.URL)
 	tab.Text("still here")
@@ -79,8 +79,8 @@ func clerkHangs(t *testing.T, s *site) {
 	tab := s.browser.NewContext(t)
 	tab.SpeedUpTimers(10) // it is down after 20 s
 	released := make(chan struct{})
-	tab.Fail(scripts, browser.Fate{Until: released})
-	tab.Begin(s.URL)
+	tab.Fail(scripts, browser.Outcome{Until: released})
+	tab.StartLoading(s.URL)
 	tab.Text("Signing in cannot be reached just now")
 	tab.Press("aside", "Try again")
 	tab.Text("Signing in is slow")
@@ -98,7 +98,7 @@ func tokenHangs(t *testing.T, s *site) {
 	tab.SpeedUpTimers(10)
 	tab.Go(s.URL)
 	signIn(tab, "ada")
-	tab.Fail("*/__clerk/v1/client/sessions/*/tokens*", browser.Fate{Until: make(chan struct{})})
+	tab.Fail("*/__clerk/v1/client/sessions/*/tokens*", browser.Outcome{Until: make(chan struct{})})
 	browser.Eval[bool](tab, `Clerk.session.clearCache(), true`)
 	write(tab, "timeout")
 	tab.Press("form", "Publish")
@@ -126,9 +126,9 @@ func feedRecovers(t *testing.T, s *site) {
 func withoutStorage(t *testing.T, s *site) {
 	s.insert(t, ada, "still here", time.Hour)
 	tab := s.browser.NewContext(t)
-	tab.Before(`for (const name of ['localStorage', 'sessionStorage'])
+	tab.AddScript(`for (const name of ['localStorage', 'sessionStorage'])
 		Object.defineProperty(window, name, { get() { throw new DOMException('off', 'SecurityError'); } })`)
-	tab.Fail(scripts, browser.Fate{Block: true}) // ClerkJS needs storage
+	tab.Fail(scripts, browser.Outcome{Block: true}) // ClerkJS needs storage
 	tab.Go(s.URL)
 	tab.Text("still here")
 	write(tab, "a draft for this visit")
@@ -148,11 +148,11 @@ func olderPosts(t *testing.T, s *site) {
 	s.numbered(t, 1, 50)
 	tab := s.browser.NewContext(t)
 	refusals := 1
-	tab.Intercept("*/api/posts?before=*", func(*network.Request) browser.Fate {
+	tab.Intercept("*/api/posts?before=*", func(*network.Request) browser.Outcome {
 		if refusals--; refusals >= 0 {
-			return browser.Fate{Status: 503, Body: `{"detail":"Resting."}`}
+			return browser.Outcome{Status: 503, Body: `{"detail":"Resting."}`}
 		}
-		return browser.Fate{}
+		return browser.Outcome{}
 	})
 	tab.Go(s.URL)
 	tab.Wait(`document.querySelectorAll('article').length === 20`)
@@ -300,7 +300,7 @@ func pictures(t *testing.T, s *site) {
 		t.Error("somebody without a profile has no name and face drawn for them")
 	}
 	tab = s.browser.NewContext(t) // which has none in its cache
-	tab.Fail("*/__clerk/img/*", browser.Fate{Block: true})
+	tab.Fail("*/__clerk/img/*", browser.Outcome{Block: true})
 	tab.Go(s.URL)
 	wantShown(tab, "without a profile", "with a picture")
 	tab.Wait(`!document.querySelector('article img')`) // nor a broken one

@@ -30,22 +30,22 @@ func signInAgain(tab *browser.Tab, username string) {
 
 // leave makes a tab one that was closed.
 func (s *site) leave(tab *browser.Tab) {
-	tab.Front()
+	tab.BringToFront()
 	tab.Go(s.URL + "/robots.txt")
 }
 
 // tooSoon is the answer 429 with a Retry-After.
-func tooSoon(retryAfter string) browser.Fate {
-	fate := browser.Fate{Status: 429, Header: map[string]string{"Content-Type": "application/problem+json"}, Body: `{"detail":"Wait as Retry-After says."}`}
+func tooSoon(retryAfter string) browser.Outcome {
+	outcome := browser.Outcome{Status: 429, Header: map[string]string{"Content-Type": "application/problem+json"}, Body: `{"detail":"Wait as Retry-After says."}`}
 	if retryAfter != "" {
-		fate.Header["Retry-After"] = retryAfter
+		outcome.Header["Retry-After"] = retryAfter
 	}
-	return fate
+	return outcome
 }
 
 func anotherTextCameBack(t *testing.T, s *site) {
 	tab := s.as(t, "ada")
-	tab.Intercept(posts, on("POST", 1, browser.Fate{Lose: true}))
+	tab.Intercept(posts, on("POST", 1, browser.Outcome{Lose: true}))
 	write(tab, "the first text")
 	tab.Press("form", "Publish")
 	tab.Text("No answer came")
@@ -56,11 +56,11 @@ func anotherTextCameBack(t *testing.T, s *site) {
 	// What the server said before it knew what the first text was.
 	id := browser.Eval[string](tab, `document.querySelector('`+newest+` a[href^="/p/"]').pathname.slice(3)`)
 	old := browser.Eval[string](tab, `fetch('/api/posts/`+id+`').then((answer) => answer.text())`)
-	for _, fate := range []browser.Fate{{Status: 200, Header: map[string]string{"Content-Type": "application/json"}, Body: old}, {}} {
-		tab.Intercept(posts, on("POST", 1, fate))
+	for _, outcome := range []browser.Outcome{{Status: 200, Header: map[string]string{"Content-Type": "application/json"}, Body: old}, {}} {
+		tab.Intercept(posts, on("POST", 1, outcome))
 		write(tab, "the second text")
 		tab.Press("form", "Publish")
-		if fate.Status == 0 {
+		if outcome.Status == 0 {
 			break // under a new key
 		}
 		tab.Text("This would be a second post.")
@@ -116,12 +116,12 @@ func tokenOfAnother(t *testing.T, s *site) {
 	tab := s.as(t, "ada")
 	released := make(chan struct{})
 	held := false
-	tab.Intercept(tokens, func(*network.Request) browser.Fate {
+	tab.Intercept(tokens, func(*network.Request) browser.Outcome {
 		if held { // Grace's own come at once
-			return browser.Fate{}
+			return browser.Outcome{}
 		}
 		held = true
-		return browser.Fate{Until: released}
+		return browser.Outcome{Until: released}
 	})
 	browser.Eval[bool](tab, `Clerk.session.clearCache(), true`)
 	write(tab, "Ada's words")
@@ -141,7 +141,7 @@ func tokenOfAnother(t *testing.T, s *site) {
 func sentBeforeSignOut(t *testing.T, s *site) {
 	tab := s.as(t, "ada")
 	released := make(chan struct{})
-	tab.Intercept(posts, on("POST", 1, browser.Fate{Until: released}))
+	tab.Intercept(posts, on("POST", 1, browser.Outcome{Until: released}))
 	write(tab, "Ada's words")
 	tab.Press("form", "Publish")
 	tab.Text("On its way")
@@ -193,7 +193,7 @@ func formsEndWithSession(t *testing.T, s *site) {
 	signInAgain(tab, "ada")
 	for _, change := range []func(){func() { edit(tab, "Ada's change") }, func() { remove(tab) }} {
 		released := make(chan struct{})
-		tab.Intercept(tokens, func(*network.Request) browser.Fate { return browser.Fate{Until: released} })
+		tab.Intercept(tokens, func(*network.Request) browser.Outcome { return browser.Outcome{Until: released} })
 		browser.Eval[bool](tab, `Clerk.session.clearCache(), true`)
 		change()
 		tab.Wait(`!document.querySelector('dialog[open], article textarea')`)
@@ -253,8 +253,8 @@ func draftsOfBoth(t *testing.T, s *site) {
 func typedEarly(t *testing.T, s *site) {
 	tab := s.browser.NewContext(t)
 	released := make(chan struct{})
-	tab.Fail("*/js/composer.js", browser.Fate{Until: released})
-	tab.Begin(s.URL)
+	tab.Fail("*/js/composer.js", browser.Outcome{Until: released})
+	tab.StartLoading(s.URL)
 	tab.Fill("form textarea", "faster than the script")
 	close(released)
 	tab.Wait(`window.Clerk?.loaded`)
@@ -272,25 +272,25 @@ func draftOfEachTab(t *testing.T, s *site) {
 	two.Go(s.URL)
 	isSignedIn(two)
 	write(two, "the draft of two")
-	one.Front()
+	one.BringToFront()
 	write(one, "the draft of one")
 	for range 2 {
-		one.Front()
+		one.BringToFront()
 		one.Reload()
 		one.Wait(draft + ` === 'the draft of one'`)
-		two.Front()
+		two.BringToFront()
 		two.Reload()
 		two.Wait(draft + ` === 'the draft of two'`)
 	}
 	three := one.NewTab()
 	s.leave(two)
-	three.Front()
+	three.BringToFront()
 	three.Go(s.URL)
 	three.Wait(draft + ` === 'the draft of two'`)
 	three.Press("form", "Publish")
 	published(three, "the draft of two")
 	s.leave(one)
-	three.Front()
+	three.BringToFront()
 	three.Reload()
 	three.Wait(draft + ` === 'the draft of one'`)
 	three.Press("form", "Publish")
@@ -304,7 +304,7 @@ func draftOfEachTab(t *testing.T, s *site) {
 func unsavedEdit(t *testing.T, s *site) {
 	s.insert(t, ada, "as it was", time.Hour)
 	tab := s.as(t, "ada")
-	tab.Intercept("*/api/posts/*", on("PATCH", 1, browser.Fate{Block: true}))
+	tab.Intercept("*/api/posts/*", on("PATCH", 1, browser.Outcome{Block: true}))
 	edit(tab, "as it never was")
 	tab.Text("“Edit” has your text.")
 	tab.Reload()

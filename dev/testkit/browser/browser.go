@@ -45,7 +45,7 @@ type Tab struct {
 
 	mu       sync.Mutex
 	requests []*network.Request
-	decide   func(*network.Request) Fate
+	decide   func(*network.Request) Outcome
 }
 
 // Open starts a browser, until the test ends, with further command-line flags.
@@ -124,7 +124,7 @@ func (tab *Tab) listen(event any) {
 			tab.tb.Errorf("the page asks for %s", e.Request.URL)
 		}
 	case *fetch.EventRequestPaused:
-		go tab.settle(e)
+		go tab.resolve(e)
 	}
 }
 
@@ -153,8 +153,8 @@ func Header(request *network.Request, name string) string {
 	return ""
 }
 
-// A Fate is what becomes of a request of the page. The zero Fate lets it pass.
-type Fate struct {
+// An Outcome is what becomes of a request of the page. The zero Outcome lets it pass.
+type Outcome struct {
 	Delay  time.Duration   // before what follows
 	Until  <-chan struct{} // and until this is closed, unless it is nil
 	Block  bool            // it never leaves the browser
@@ -167,7 +167,7 @@ type Fate struct {
 // Intercept lets decide say what becomes of each request, from now on, whose
 // address matches a pattern, in which * is any text. It replaces what an earlier
 // call said.
-func (tab *Tab) Intercept(pattern string, decide func(*network.Request) Fate) {
+func (tab *Tab) Intercept(pattern string, decide func(*network.Request) Outcome) {
 	tab.tb.Helper()
 	tab.mu.Lock()
 	tab.decide = decide
@@ -175,58 +175,58 @@ func (tab *Tab) Intercept(pattern string, decide func(*network.Request) Fate) {
 	tab.Do("intercept "+pattern, command(fetch.Enable, fetch.EnableParams{Patterns: []*fetch.RequestPattern{{URLPattern: pattern}}}))
 }
 
-// Fail is Intercept with one fate for all.
-func (tab *Tab) Fail(pattern string, fate Fate) {
+// Fail is Intercept with one outcome for all.
+func (tab *Tab) Fail(pattern string, outcome Outcome) {
 	tab.tb.Helper()
-	tab.Intercept(pattern, func(*network.Request) Fate { return fate })
+	tab.Intercept(pattern, func(*network.Request) Outcome { return outcome })
 }
 
 // StopIntercepting ends what Intercept began, for new requests.
 func (tab *Tab) StopIntercepting() {
 	tab.tb.Helper()
-	tab.Intercept("*", func(*network.Request) Fate { return Fate{} })
+	tab.Intercept("*", func(*network.Request) Outcome { return Outcome{} })
 }
 
-// settle does to a request what was decided. Errors mean that the page does not
+// resolve does to a request what was decided. Errors mean that the page does not
 // wait for it any more.
-func (tab *Tab) settle(e *fetch.EventRequestPaused) {
+func (tab *Tab) resolve(e *fetch.EventRequestPaused) {
 	if e.ResponseStatusCode != 0 || e.ResponseErrorReason != "" { // the answer to one to lose
 		_, _ = chromedp.Call(tab.ctx, fetch.FailRequest, fetch.FailRequestParams{RequestID: e.RequestID, ErrorReason: network.ErrorReasonConnectionReset})
 		return
 	}
 	tab.mu.Lock()
-	fate := tab.decide(e.Request)
+	outcome := tab.decide(e.Request)
 	tab.mu.Unlock()
 	select {
-	case <-time.After(fate.Delay):
+	case <-time.After(outcome.Delay):
 	case <-tab.ctx.Done():
 		return
 	}
-	if fate.Until != nil {
+	if outcome.Until != nil {
 		select {
-		case <-fate.Until:
+		case <-outcome.Until:
 		case <-tab.ctx.Done():
 			return
 		}
 	}
 	switch {
-	case fate.Block:
+	case outcome.Block:
 		_, _ = chromedp.Call(tab.ctx, fetch.FailRequest, fetch.FailRequestParams{RequestID: e.RequestID, ErrorReason: network.ErrorReasonBlockedByClient})
-	case fate.Status != 0:
+	case outcome.Status != 0:
 		var header []*fetch.HeaderEntry
-		for name, value := range fate.Header {
+		for name, value := range outcome.Header {
 			header = append(header, &fetch.HeaderEntry{Name: name, Value: value})
 		}
 		_, _ = chromedp.Call(tab.ctx, fetch.FulfillRequest, fetch.FulfillRequestParams{
-			RequestID: e.RequestID, ResponseCode: int64(fate.Status), ResponseHeaders: header, Body: []byte(fate.Body)})
+			RequestID: e.RequestID, ResponseCode: int64(outcome.Status), ResponseHeaders: header, Body: []byte(outcome.Body)})
 	default:
-		_, _ = chromedp.Call(tab.ctx, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: e.RequestID, InterceptResponse: &fate.Lose})
+		_, _ = chromedp.Call(tab.ctx, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: e.RequestID, InterceptResponse: &outcome.Lose})
 	}
 }
 
-// Before runs a script in each document that is loaded from now on, before the
+// AddScript runs a script in each document that is loaded from now on, before the
 // page's own.
-func (tab *Tab) Before(script string) {
+func (tab *Tab) AddScript(script string) {
 	tab.tb.Helper()
 	tab.Do("add a script", command(page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script}))
 }
@@ -235,14 +235,14 @@ func (tab *Tab) Before(script string) {
 // fast, or slowly where that is below 1. Its clock stays right.
 func (tab *Tab) SpeedUpTimers(times float64) {
 	tab.tb.Helper()
-	tab.Before(fmt.Sprintf(`for (const name of ['setTimeout', 'setInterval']) {
+	tab.AddScript(fmt.Sprintf(`for (const name of ['setTimeout', 'setInterval']) {
 		const real = window[name];
 		window[name] = (act, after = 0, ...rest) => real(act, after / %g, ...rest);
 	}`, times))
 }
 
-// Front makes it the tab that one looks at.
-func (tab *Tab) Front() {
+// BringToFront makes the tab the visible one.
+func (tab *Tab) BringToFront() {
 	tab.tb.Helper()
 	tab.Do("bring to front", command(page.BringToFront, cdp.Empty{}))
 }
@@ -269,7 +269,7 @@ func (tab *Tab) Do(step string, actions ...chromedp.Action[chromedp.Void]) {
 	ctx, cancel := context.WithTimeout(tab.ctx, timeout)
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {
-		tab.Shot("failed")
+		tab.Screenshot("failed")
 		tab.tb.Fatalf("%s: %v", step, err)
 	}
 }
@@ -280,8 +280,8 @@ func (tab *Tab) Go(address string) {
 	tab.Do("load "+address, chromedp.Navigate(address))
 }
 
-// Begin loads an address and does not wait for any of it.
-func (tab *Tab) Begin(address string) {
+// StartLoading loads an address and does not wait for any of it.
+func (tab *Tab) StartLoading(address string) {
 	tab.tb.Helper()
 	tab.Do("begin to load "+address, command(page.Navigate, page.NavigateParams{URL: address}))
 }
@@ -314,7 +314,7 @@ func Eval[T any](tab *Tab, expression string) T {
 	defer cancel()
 	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 	if err != nil {
-		tab.Shot("failed")
+		tab.Screenshot("failed")
 		tab.tb.Fatalf("%s: %v", expression, err)
 	}
 	return value
@@ -343,7 +343,7 @@ func (tab *Tab) Wait(expression string) {
 			return
 		}
 		if ctx.Err() != nil {
-			tab.Shot("failed")
+			tab.Screenshot("failed")
 			text, _ := chromedp.Run(tab.ctx, chromedp.Evaluate[string]("document.body.innerText"))
 			tab.tb.Fatalf("never true: %s (%v); the page shows:\n%s", expression, err, text)
 		}
@@ -374,8 +374,8 @@ func (tab *Tab) SignIn(username, password string) {
 		chromedp.WaitVisible(Password), chromedp.SendKeys(Password, password), chromedp.Click(Submit))
 }
 
-// Shot keeps a picture of the tab in the folder SCREENSHOTS, if that is set.
-func (tab *Tab) Shot(name string) {
+// Screenshot keeps a picture of the tab in the folder SCREENSHOTS, if that is set.
+func (tab *Tab) Screenshot(name string) {
 	tab.tb.Helper()
 	folder := os.Getenv("SCREENSHOTS")
 	if folder == "" {
