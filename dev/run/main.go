@@ -130,9 +130,7 @@ func startClerk(ctx context.Context, root, origin string) (clerk, error) {
 	if err := project.CheckClerkKeys(); err != nil {
 		return clerk{}, err
 	}
-	parties := strings.Join([]string{os.Getenv("CLERK_AUTHORIZED_PARTIES"), origin}, ",")
 	if publishable != "" {
-		os.Setenv("CLERK_AUTHORIZED_PARTIES", parties)
 		return clerk{what: "the instance of CLERK_PUBLISHABLE_KEY", signIn: "Sign in as a user of that instance."}, nil
 	}
 	scripts := filepath.Join(root, "dev", localclerk.ScriptsFolder)
@@ -143,10 +141,11 @@ func startClerk(ctx context.Context, root, origin string) (clerk, error) {
 	if err != nil {
 		return clerk{}, err
 	}
-	for name, value := range local.Env() {
+	environment := local.Env()
+	delete(environment, "CLERK_AUTHORIZED_PARTIES") // the origin that a request comes to is ours
+	for name, value := range environment {
 		os.Setenv(name, value)
 	}
-	os.Setenv("CLERK_AUTHORIZED_PARTIES", parties)
 	var names []string
 	for _, person := range localclerk.People {
 		names = append(names, person.Username)

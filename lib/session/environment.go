@@ -71,8 +71,9 @@ func readIssuer() (string, error) {
 	return "https://" + host, nil
 }
 
-// readOrigins returns the pages that are ours: the deployment's own addresses, as
-// Vercel's variables name them without a scheme, and those that we are told.
+// readOrigins returns the origins whose pages may use any address of ours: the
+// deployment's own, as Vercel's variables name them without a scheme, for a proxy
+// in front that changes the host; and those that we are told.
 func readOrigins() (map[string]bool, error) {
 	ours := map[string]bool{}
 	for _, name := range []string{"VERCEL_URL", "VERCEL_BRANCH_URL", "VERCEL_PROJECT_PRODUCTION_URL"} {

@@ -53,11 +53,18 @@ func required(r *http.Request, ours func() (*instance, error)) (User, error) {
 	if err != nil {
 		return User{}, err
 	}
-	user, err := i.verify(r.Context(), token)
+	user, err := i.verify(r.Context(), token, originOf(r))
 	if err != nil && !errors.As(err, new(*problem.Problem)) {
 		err = refused(err)
 	}
 	return user, err
+}
+
+// originOf returns the origin that r came to, in lower case. Vercel routes by Host
+// and sets X-Forwarded-Proto itself, so no caller chooses them for another's page.
+// X-Forwarded-Host is not read.
+func originOf(r *http.Request) string {
+	return strings.ToLower(r.Header.Get("X-Forwarded-Proto") + "://" + r.Host)
 }
 
 func refused(cause error) error {
@@ -91,17 +98,19 @@ var ours = sync.OnceValues(fromEnvironment)
 // instance is what there is to know of a Clerk instance to verify its sessions.
 type instance struct {
 	issuer  string                                                             // the Frontend API's origin
-	origins map[string]bool                                                    // our own: whose pages may use a token
+	origins map[string]bool                                                    // accepted whichever origin a request came to
 	key     func(ctx context.Context, token string) (*clerk.JSONWebKey, error) // for RS256
 	seen    seen
 }
 
-func (i *instance) verify(ctx context.Context, token string) (User, error) {
-	if len(i.origins) == 0 {
-		return User{}, errors.New("no origin of ours is known: let Vercel expose its system environment variables (VERCEL_URL), or set CLERK_AUTHORIZED_PARTIES")
-	}
-	if user, ok := i.seen.user(token, time.Now()); ok {
-		return user, nil
+// verify returns whose session token it is. origin is the one that the request
+// came to: pages of that origin may use their token there.
+func (i *instance) verify(ctx context.Context, token, origin string) (User, error) {
+	if known, ok := i.seen.session(token, time.Now()); ok {
+		if err := i.checkParty(known.party, origin); err != nil {
+			return User{}, err
+		}
+		return known.user, nil
 	}
 	key, err := i.key(ctx, token)
 	if err != nil {
@@ -114,9 +123,6 @@ func (i *instance) verify(ctx context.Context, token string) (User, error) {
 		// The SDK knows an exact issuer as its proxy's URL only; otherwise it
 		// would take any that looks like one of Clerk's.
 		ProxyURL: &i.issuer,
-		AuthorizedPartyHandler: func(azp string) bool {
-			return azp == "" || i.origins[strings.ToLower(azp)]
-		},
 	})
 	if err != nil {
 		return User{}, fmt.Errorf("the token is refused: %w", err)
@@ -134,9 +140,23 @@ func (i *instance) verify(ctx context.Context, token string) (User, error) {
 	case custom.Status == "pending":
 		return User{}, errors.New("the session is pending: its user has a task left to do at Clerk")
 	}
+	if err := i.checkParty(claims.AuthorizedParty, origin); err != nil {
+		return User{}, err
+	}
 	user := User{ID: claims.Subject, Moderator: custom.isModerator()}
-	i.seen.add(token, user, time.Unix(*claims.Expiry, 0).Add(leeway))
+	i.seen.add(token, session{user, claims.AuthorizedParty, time.Unix(*claims.Expiry, 0).Add(leeway)})
 	return user, nil
+}
+
+// checkParty returns an error unless the page that a token was made for is of the
+// origin that the request came to, or of another of ours. Several sites can share
+// a Clerk instance: a token of one is not good for the others.
+func (i *instance) checkParty(party, origin string) error {
+	party = strings.ToLower(party)
+	if party == "" || party == origin || i.origins[party] {
+		return nil
+	}
+	return errors.New("the token's azp is another site's: neither the origin that the request came to nor in CLERK_AUTHORIZED_PARTIES")
 }
 
 // custom are the claims of a session token that the SDK does not know.

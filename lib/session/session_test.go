@@ -248,17 +248,75 @@ func TestEveryOriginOfADeploymentIsOurs(t *testing.T) {
 	}
 }
 
-func TestWithoutAnyOriginEverySessionIsRefusedAndTheLogSaysWhy(t *testing.T) {
+// requestTo is a request as Vercel hands it to a function.
+func requestTo(origin, token string) *http.Request {
+	scheme, host, _ := strings.Cut(origin, "://")
+	r := httptest.NewRequest("GET", "/api/posts", nil)
+	r.Host = host
+	r.Header.Set("X-Forwarded-Proto", scheme)
+	r.Header.Set("Authorization", "Bearer "+token)
+	return r
+}
+
+func TestPeopleAreSignedInOnEveryAddressOfTheirSiteAndOnNoOther(t *testing.T) {
 	setEnvironment(t)
 	t.Setenv("CLERK_AUTHORIZED_PARTIES", "")
+	t.Setenv("VERCEL_PROJECT_PRODUCTION_URL", "warble.example")
 	i, err := fromEnvironment()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, change := range map[string]map[string]any{"with azp": nil, "without": {"azp": nil}} {
-		_, err := userOf(i, "Bearer "+sign(ourKey, "", claims(change)))
-		if statusOf(err) != 401 || !strings.Contains(err.Error(), "CLERK_AUTHORIZED_PARTIES") {
-			t.Errorf("%s: %v; want a 401 whose cause names CLERK_AUTHORIZED_PARTIES", name, err)
+	ours := func() (*instance, error) { return i, nil }
+	for _, test := range []struct {
+		name, to, azp string
+		ok            bool
+	}{
+		{"the apex", "https://warble.example", "https://warble.example", true},
+		{"www", "https://www.warble.example", "https://www.warble.example", true},
+		{"a second domain", "https://warble.example.org", "https://warble.example.org", true},
+		{"an alias", "https://warble-team.vercel.app", "https://warble-team.vercel.app", true},
+		{"a preview", "https://warble-git-x-team.vercel.app", "https://warble-git-x-team.vercel.app", true},
+		{"localhost", "http://localhost:3000", "http://localhost:3000", true},
+		{"a port", "https://warble.example:8443", "https://warble.example:8443", true},
+		{"mixed case", "https://WWW.Warble.Example", "https://www.warble.EXAMPLE", true},
+		{"a proxy in front", "https://warble-abc.vercel.app", "https://warble.example", true},
+		{"no azp", "https://www.warble.example", "", true},
+		{"another site of the instance", "https://www.warble.example", "https://shop.example", false},
+		{"another port", "http://localhost:3000", "http://localhost:4000", false},
+		{"another scheme", "https://www.warble.example", "http://www.warble.example", false},
+		{"a subdomain", "https://www.warble.example", "https://evil.www.warble.example", false},
+		{"no host", "https://", "https://shop.example", false},
+	} {
+		token := sign(ourKey, "", claims(map[string]any{"azp": test.azp}))
+		for _, when := range []string{"first", "again"} {
+			if user, err := required(requestTo(test.to, token), ours); (err == nil) != test.ok || (user.ID == "user_1") != test.ok || (!test.ok && statusOf(err) != 401) {
+				t.Errorf("%s, %s: azp %q at %s: %v, %v; want accepted: %t", test.name, when, test.azp, test.to, user, err, test.ok)
+			}
+		}
+	}
+
+	// Vercel overwrites the header. Where something passes it on, it still decides nothing.
+	forged := requestTo("https://www.warble.example", sign(ourKey, "", claims(map[string]any{"azp": "https://shop.example"})))
+	forged.Header.Set("X-Forwarded-Host", "shop.example")
+	if user, err := required(forged, ours); statusOf(err) != 401 {
+		t.Errorf("a forged X-Forwarded-Host: %v, %v; want a 401", user, err)
+	}
+}
+
+func TestATokenThatWasGoodAtOneAddressIsNotGoodAtAnother(t *testing.T) {
+	setEnvironment(t)
+	i, err := fromEnvironment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := func() (*instance, error) { return i, nil }
+	token := sign(ourKey, "", claims(map[string]any{"azp": "https://a.example"}))
+	for _, test := range []struct {
+		to     string
+		status int
+	}{{"https://b.example", 401}, {"https://a.example", 0}, {"https://b.example", 401}, {"http://a.example", 401}, {"https://a.example", 0}} {
+		if user, err := required(requestTo(test.to, token), ours); statusOf(err) != test.status || (user != User{}) != (test.status == 0) {
+			t.Errorf("at %s: %v, %v; want status %d", test.to, user, err, test.status)
 		}
 	}
 }
@@ -486,7 +544,7 @@ func TestATokenIsGoodUntilItExpiresHoweverOftenItIsSent(t *testing.T) {
 		}
 	}
 	for n := range 3 * maxSeen { // and they are not kept for ever
-		i.seen.add(string(rune(n+1)), User{ID: "user_2"}, time.Now().Add(time.Minute))
+		i.seen.add(string(rune(n+1)), session{user: User{ID: "user_2"}, expires: time.Now().Add(time.Minute)})
 	}
 	if len(i.seen.tokens) > maxSeen {
 		t.Errorf("%d tokens kept; want %d at most", len(i.seen.tokens), maxSeen)

@@ -18,22 +18,24 @@ type seen struct {
 
 type session struct {
 	user    User
+	party   string // azp: the origin of the page that the token was made for; "" where it names none
 	expires time.Time
 }
 
-// user returns whose token it is, if it was good and has not expired.
-func (s *seen) user(token string, now time.Time) (user User, ok bool) {
+// session returns the token's, if it was good and has not expired. For which
+// origins its party is good is left to the caller: that differs by request.
+func (s *seen) session(token string, now time.Time) (known session, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	known, ok := s.tokens[token]
-	return known.user, ok && now.Before(known.expires)
+	known, ok = s.tokens[token]
+	return known, ok && now.Before(known.expires)
 }
 
-func (s *seen) add(token string, user User, expires time.Time) {
+func (s *seen) add(token string, good session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.tokens == nil || len(s.tokens) >= maxSeen {
 		s.tokens = map[string]session{} // the good ones come back at their next request
 	}
-	s.tokens[token] = session{user, expires}
+	s.tokens[token] = good
 }

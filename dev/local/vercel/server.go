@@ -166,6 +166,10 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, function Function)
 		return
 	}
 	caller, _, _ := net.SplitHostPort(r.RemoteAddr)
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
 	request := &bridge.Request{
 		Host:     r.Host,
 		Path:     r.URL.RequestURI(),
@@ -182,7 +186,7 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, function Function)
 		"x-real-ip":         {caller},
 		"x-forwarded-for":   {caller},
 		"x-forwarded-host":  {r.Host},
-		"x-forwarded-proto": {"http"},
+		"x-forwarded-proto": {scheme},
 	})
 
 	response, err := function(r.Context(), request)
