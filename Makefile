@@ -1,4 +1,4 @@
-# The two commands of this repository. Both need Go (the version in go.mod) and
+# The commands of this repository. They need Go (the version in go.mod) and
 # npm; `make test` installs the rest where it can, and names it where it cannot.
 
 .PHONY: run test push bench

@@ -25,7 +25,7 @@ func DatabaseConfig(tb testing.TB, databaseURL string) *mysql.Config {
 	config.User, config.Net, config.Addr, config.DBName = u.User.Username(), "tcp", u.Host, strings.TrimPrefix(u.Path, "/")
 	config.Passwd, _ = u.User.Password()
 	config.InterpolateParams = true
-	config.Logger = &mysql.NopLogger{} // tests do cut its connections
+	config.Logger = &mysql.NopLogger{} // tests cut its connections on purpose
 	return config
 }
 

@@ -29,8 +29,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// files returns the files below a folder that keep says yes to, by the path
-// that a request for them would have.
+// files returns the files below a folder for which keep is true, as the paths of
+// requests for them.
 func files(t *testing.T, dir string, keep func(path string) bool) []string {
 	t.Helper()
 	var found []string

@@ -11,15 +11,15 @@ import (
 	"warble/dev/testkit/mariadb"
 )
 
-// onMariaDB opens Warble on a database that takes writes at once: the embedded
-// engine runs one statement at a time, and can show nothing of this.
+// onMariaDB opens Warble on a database that runs several writes at once. The
+// embedded engine runs one statement at a time and has no such races.
 func onMariaDB(t *testing.T, environment map[string]string) *api {
 	t.Helper()
 	count("MariaDB")
 	return open(t, mariadb.Start(t).URL(), environment)
 }
 
-// at once runs f as n callers at the same time.
+// atOnce runs f as n callers at the same time.
 func atOnce(n int, f func(i int)) {
 	var ready, done sync.WaitGroup
 	start := make(chan struct{})

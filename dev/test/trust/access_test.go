@@ -135,7 +135,8 @@ func (s *site) rows(t *testing.T) (all []string) {
 	return all
 }
 
-// badAuthorizations are sessions that are none, each good but for one thing.
+// badAuthorizations are session tokens that must be refused, each good but for one
+// thing.
 func (s *site) badAuthorizations(t *testing.T) map[string]string {
 	t.Helper()
 	stranger, err := localclerk.New(localclerk.Config{Origin: testkit.ClerkOrigin})

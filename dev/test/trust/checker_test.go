@@ -25,8 +25,8 @@ const (
 	writers  = 16
 )
 
-// The manner is that of Jepsen: people write, a nemesis breaks things, and
-// afterwards what is stored is held against what each was told.
+// As Jepsen does it: people write while faults are injected. Afterwards what is
+// stored is compared with what each of them was told.
 func TestNothingAcknowledgedIsLostOrDoubledWhateverBreaks(t *testing.T) {
 	t.Parallel()
 	duration, err := time.ParseDuration(cmp.Or(os.Getenv("WARBLE_CHECK"), checkFor.String()))
@@ -50,11 +50,11 @@ func TestNothingAcknowledgedIsLostOrDoubledWhateverBreaks(t *testing.T) {
 		all = append(all, w)
 		writing.Go(func() { w.write(done) })
 	}
-	n := nemesis{site: s, rng: rand.New(rand.NewPCG(seed, writers)), injected: map[string]int{}}
+	n := faultInjector{site: s, rng: rand.New(rand.NewPCG(seed, writers)), injected: map[string]int{}}
 	ctx, cancel := context.WithTimeout(t.Context(), duration)
 	n.run(ctx)
 	cancel()
-	close(done) // all is well again; who is sending finishes that
+	close(done) // no fault lasts any more; writers finish the request that they have sent
 	writing.Wait()
 
 	var records []*record
@@ -72,7 +72,7 @@ func TestNothingAcknowledgedIsLostOrDoubledWhateverBreaks(t *testing.T) {
 		t.Errorf("%d rows (%v), %d posts in the feed; want the same", rows, err, len(walked))
 	}
 	if strings.Contains(s.Log(), `"status":500`) {
-		t.Error("a function answered 500: what breaks around it is no mistake of its own")
+		t.Error("a function answered 500: a fault outside of it must be a 503")
 	}
 	for _, difference := range differences {
 		t.Error(difference)
@@ -86,14 +86,14 @@ func TestNothingAcknowledgedIsLostOrDoubledWhateverBreaks(t *testing.T) {
 
 var requests, doubtful, acknowledged atomic.Int64
 
-// A nemesis breaks one thing after another, and mends what it broke.
-type nemesis struct {
+// A faultInjector injects one fault after another, and ends those that last.
+type faultInjector struct {
 	*site
 	rng      *rand.Rand
 	injected map[string]int
 }
 
-func (n nemesis) String() string {
+func (n faultInjector) String() string {
 	var text []string
 	for _, kind := range slices.Sorted(maps.Keys(n.injected)) {
 		text = append(text, fmt.Sprint(kind, " ", n.injected[kind]))
@@ -106,7 +106,7 @@ type fault struct {
 	inject func(ctx context.Context)
 }
 
-func (n nemesis) faults() []fault {
+func (n faultInjector) faults() []fault {
 	between := func(low, high time.Duration) time.Duration { return low + upTo(n.rng, high-low) }
 	return []fault{
 		{"cut", func(context.Context) { n.proxy.Cut() }},
@@ -153,7 +153,7 @@ var often = []int{4, 2, 3, 1, 12, 6, 6, 12, 1}
 
 // run injects each fault once, and then goes through rounds of them, until ctx
 // ends. Then all that can be mended is.
-func (n nemesis) run(ctx context.Context) {
+func (n faultInjector) run(ctx context.Context) {
 	next := n.faults()
 	var round []fault
 	for i := range next {

@@ -27,7 +27,7 @@ func (r *record) String() string {
 	return fmt.Sprintf("post %d (%s), which may say %q", r.id, r.mark, r.may)
 }
 
-// verdict counts what a database has made of what people were told.
+// verdict counts the posts that differ from what people were told.
 type verdict struct{ lost, doubled, wrong int }
 
 // judge compares the posts of a walk through the feed with what all writers

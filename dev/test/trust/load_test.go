@@ -171,7 +171,7 @@ func (s *site) freeze(t *testing.T, pids []int) {
 	var kept, deleted [processes]int64
 	for i := range processes {
 		for _, id := range []*int64{&kept[i], &deleted[i]} {
-			*id = s.Must(201, ada, "POST", "/api/posts", testkit.Content(private+" before the frost")).ID
+			*id = s.Must(201, ada, "POST", "/api/posts", testkit.Content(private+" before the freeze")).ID
 		}
 	}
 	for _, pid := range pids {
@@ -200,13 +200,13 @@ func (s *site) freeze(t *testing.T, pids []int) {
 		for call, status := range map[[3]string]int{
 			{"GET", "/api/posts"}: 200,
 			{"GET", at(kept[i])}:  200,
-			{"POST", "/api/posts", testkit.Content(private + " after the frost")}: 201,
-			{"PATCH", at(kept[i]), testkit.Content(private + " changed")}:         200,
-			{"DELETE", at(deleted[i])}:                                            204,
+			{"POST", "/api/posts", testkit.Content(private + " after the freeze")}: 201,
+			{"PATCH", at(kept[i]), testkit.Content(private + " changed")}:          200,
+			{"DELETE", at(deleted[i])}: 204,
 		} {
 			asking.Go(func() {
 				if got, err := s.Try(ada, call[0], call[1], call[2]); err != nil || got.Status != status {
-					t.Errorf("%s %s after the frost = %d %s, %v; want %d", call[0], call[1], got.Status, got.Text, err, status)
+					t.Errorf("%s %s after the freeze = %d %s, %v; want %d", call[0], call[1], got.Status, got.Text, err, status)
 				}
 			})
 		}
@@ -215,7 +215,7 @@ func (s *site) freeze(t *testing.T, pids []int) {
 	thaw()
 	asking.Wait()
 	if log := s.Log()[logged:]; log != "" {
-		t.Errorf("after the frost the functions log %s", log)
+		t.Errorf("after the freeze the functions log %s", log)
 	}
 	t.Logf("%d processes frozen until the server had ended their %d connections, then asked", len(pids), open)
 }

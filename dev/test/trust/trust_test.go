@@ -1,7 +1,7 @@
 // Package trust tries to break Warble as it is deployed: the built functions,
-// several processes of each, behind the routes of their build. What is broken
-// around them is the database, the network, the processes themselves and Clerk;
-// who tries is everybody who can send a request.
+// several processes of each, behind the routes of their build. It injects faults
+// into the database, the network, the processes and Clerk, and sends hostile
+// requests.
 package trust
 
 import (

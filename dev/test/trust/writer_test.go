@@ -12,7 +12,7 @@ import (
 )
 
 // A writer publishes, edits, deletes and reads its own posts, one request after
-// another, and takes note of what it may rely on.
+// another, and records what each answer promises.
 type writer struct {
 	*site
 	name    string
@@ -34,7 +34,7 @@ func (w *writer) write(done <-chan struct{}) {
 		case what < 60:
 			w.read(r)
 		case what < 70:
-			w.beRefused(r)
+			w.tryForbidden(r)
 		case r.late || slices.Contains(r.may, gone): // to be read only
 		case what < 90:
 			w.edit(r)
@@ -151,8 +151,8 @@ func (w *writer) read(r *record) {
 	}
 }
 
-// beRefused tries what must not be: its text may never be seen.
-func (w *writer) beRefused(own *record) {
+// tryForbidden sends a write that must be refused: its text may never be seen.
+func (w *writer) tryForbidden(own *record) {
 	bad := w.newRecord()
 	bad.may = []string{gone}
 	text := bad.mark + ";refused"

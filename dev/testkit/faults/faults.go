@@ -1,6 +1,6 @@
-// Package faults stands between Warble's functions and their database, counts
-// the commands that pass, and makes the database fail as networks and servers
-// do: connections cut, server down, server hung, answer lost.
+// Package faults is a proxy between Warble's functions and their database. It
+// counts the commands that pass, and fails as networks and servers do:
+// connections cut, server down, server hung, answer lost.
 //
 // It is toxiproxy with two toxics that know MySQL's packets. They read plain
 // text: the connection may use neither TLS nor compression, which is so on
@@ -156,8 +156,8 @@ func (p *Proxy) Resume() {
 
 // SwallowAnswer loses the answer to one command, the next whose SQL begins with
 // prefix (in any case, after white space; "" is any command): the server gets
-// and runs it, then its answer is dropped and the connection cut. That is a
-// commit nobody heard of. Commands before and after it are answered.
+// and runs it, then its answer is dropped and the connection cut. The client
+// does not learn of the commit. Commands before and after it are answered.
 func (p *Proxy) SwallowAnswer(prefix string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

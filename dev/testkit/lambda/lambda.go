@@ -31,7 +31,7 @@ type Function struct {
 	binary string
 	env    []string
 	turns  chan struct{} // holds one for each invocation that is under way
-	log    *os.File      // has no name: it is gone with the last process
+	log    *os.File      // unlinked: the file is gone with the last process
 
 	mu        sync.Mutex
 	closed    bool

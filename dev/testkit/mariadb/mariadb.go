@@ -75,7 +75,7 @@ func Start(tb testing.TB, options ...string) *Server {
 
 // New is Start for callers outside of a test, such as a TestMain. Options of
 // mariadbd, such as "--innodb-buffer-pool-size=512M", come after our own and
-// replace them. The caller owns the server and must Close it.
+// override them. The caller owns the server and must Close it.
 func New(options ...string) (*Server, error) {
 	install, err := find("mariadb-install-db")
 	if err != nil {
