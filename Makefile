@@ -1,12 +1,16 @@
 # The commands of this repository. They need Go (the version in go.mod) and
 # npm; `make test` installs the rest where it can, and names it where it cannot.
 
-.PHONY: run test push bench
+.PHONY: run check test push bench
 
 # The whole product on http://localhost:3000; PORT changes the port.
-# The embedded database needs no C compiler with this tag.
 run:
-	@cd dev && CGO_ENABLED=0 go build -tags gms_pure_go -o .cache/run ./run && exec .cache/run
+	@exec sh dev/run/start.sh run
+
+# What can be checked in seconds: formatting, vet, staticcheck, the tests of api/
+# and lib/, the page's types.
+check:
+	@sh dev/test/check.sh
 
 # Every test, on the embedded database, MariaDB, the built artifact and Chromium.
 test:
@@ -15,7 +19,7 @@ test:
 # Brings the database of DATABASE_URL to schema.sql: shows the statements, and
 # asks before any that loses something. CHECK=1 only reports; drift is status 1.
 push:
-	@cd dev && CGO_ENABLED=0 go build -tags gms_pure_go -o .cache/push ./push && exec .cache/push
+	@exec sh dev/run/start.sh push
 
 # What a request costs, beside a function of the least code that could do it:
 # medians and intervals of nine rounds. ROWS=1000000 keeps the largest table

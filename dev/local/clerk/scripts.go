@@ -40,6 +40,9 @@ var scripts = []script{
 		regexp.MustCompile(`^package/dist/(ui\.browser\.js|[\w-]+_ui_58d0c7_1\.36\.0\.js)$`)},
 }
 
+// networkError is how npm names a registry that cannot be reached.
+var networkError = regexp.MustCompile(`\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH)\b`)
+
 func (s script) folder() string { return s.name + "-" + s.version }
 
 // FetchScripts puts the pinned ClerkJS into dir, through npm, unless it is
@@ -69,10 +72,13 @@ func (s script) fetch(ctx context.Context, dir string) error {
 	defer os.RemoveAll(tmp)
 
 	var said bytes.Buffer
-	npm := exec.CommandContext(ctx, "npm", "pack", "--ignore-scripts", "@clerk/"+s.name+"@"+s.version)
+	// npm's own retries keep a machine without network waiting for a minute.
+	npm := exec.CommandContext(ctx, "npm", "pack", "--ignore-scripts", "--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=1000", "@clerk/"+s.name+"@"+s.version)
 	npm.Dir, npm.Stdout, npm.Stderr = tmp, &said, &said
 	if err := npm.Run(); errors.Is(err, exec.ErrNotFound) {
 		return errors.New("npm is missing: install Node.js with npm (Debian: apt-get install nodejs npm)")
+	} else if code := networkError.FindString(said.String()); err != nil && code != "" {
+		return fmt.Errorf("npm does not reach its registry (%s): the first run needs the network once", code)
 	} else if err != nil {
 		return fmt.Errorf("npm pack: %w\n%s", err, bytes.TrimSpace(said.Bytes()))
 	}

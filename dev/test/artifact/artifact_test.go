@@ -93,8 +93,8 @@ func TestStaticFilesAreThePageAndItsConfiguration(t *testing.T) {
 	o := artifact.Build(t)
 	got := files(t, o.Static, every)
 	want := files(t, filepath.Join(o.Tree, "public"), every) // with the config.js that the build step wrote there
-	if !slices.Equal(got, want) || !slices.Contains(got, "/config.js") || !slices.Contains(got, "/index.html") {
-		t.Errorf("static files %q; want those of public/, %q, config.js and index.html among them", got, want)
+	if !slices.Equal(got, want) || !slices.Contains(got, "/config.js") || !slices.Contains(got, "/index.html") || slices.Contains(got, "/jsconfig.json") {
+		t.Errorf("static files %q; want those of public/, %q, config.js and index.html among them, and not the editor's jsconfig.json", got, want)
 	}
 	config, err := os.ReadFile(filepath.Join(o.Static, "config.js"))
 	if err != nil || !strings.Contains(string(config), artifact.PublishableKey) {

@@ -123,9 +123,18 @@ func copySources(tree string) error {
 			return err
 		}
 	}
-	// A build in the original may have left one.
-	if err := os.RemoveAll(filepath.Join(tree, "public/config.js")); err != nil {
+	ignored, err := os.ReadFile(filepath.Join(testkit.Root(), ".vercelignore"))
+	if err != nil {
 		return err
+	}
+	// A build in the original may have left its configuration.
+	for _, path := range append(strings.Fields(string(ignored)), "/public/config.js") {
+		if !strings.HasPrefix(path, "/") {
+			continue // of a comment
+		}
+		if err := os.RemoveAll(filepath.Join(tree, path)); err != nil {
+			return err
+		}
 	}
 	if err := os.Mkdir(filepath.Join(tree, ".vercel"), 0o755); err != nil {
 		return err

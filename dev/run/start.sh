@@ -1,0 +1,50 @@
+#!/bin/sh
+# start.sh COMMAND builds dev/COMMAND and runs it in its place: run or push. It
+# shows what the first build does, which takes a minute, and names in a line what
+# is missing.
+set -eu
+cd "$(dirname "$0")/.."
+
+wanted=$(sed -n 's/^toolchain go//p' go.mod)
+fail() {
+  echo "make $command: $*" >&2
+  exit 1
+}
+command=$1
+command -v go >/dev/null 2>&1 || fail "Go is missing: install version $wanted or newer"
+version=$(cd / && go env GOVERSION 2>/dev/null | sed 's/^go//')
+case $version in
+  # 1.21 is the first that fetches the version which go.mod names.
+  '' | 1.[0-9] | 1.[0-9].* | 1.1[0-9]* | 1.20*) fail "Go ${version:-before 1.16} is too old: install version $wanted or newer" ;;
+esac
+[ "$command" = push ] || command -v npm >/dev/null 2>&1 ||
+  fail "npm is missing: install Node.js with npm (Debian: apt-get install nodejs npm)"
+
+mkdir -p .cache
+log=$(mktemp)
+progress() {
+  while sleep 3 >/dev/null 2>&1; do
+    downloaded=$(grep -c '^go: downloading' "$log" || true)
+    compiled=$(grep -vc ':' "$log" || true)
+    echo "The first build takes about a minute: $downloaded modules downloaded, $compiled packages compiled"
+  done
+}
+progress &
+ticker=$!
+trap 'kill $ticker 2>/dev/null || true; rm -f "$log"' EXIT
+trap 'exit 130' INT TERM
+status=0
+# The embedded database needs no C compiler with this tag.
+CGO_ENABLED=0 go build -v -tags gms_pure_go -o ".cache/$command" "./$command" >"$log" 2>&1 || status=$?
+if [ $status != 0 ]; then
+  if grep -qE 'dial tcp|no such host|connection refused|i/o timeout|TLS handshake' "$log"; then
+    fail "Go modules cannot be downloaded: $(grep -oE 'dial tcp.*|no such host.*' "$log" | head -n 1). The first build needs the network once"
+  fi
+  grep -v '^[a-z0-9./_-]*$' "$log" >&2 || cat "$log" >&2
+  exit 1
+fi
+kill $ticker 2>/dev/null || true
+rm -f "$log"
+trap - EXIT INT TERM
+shift
+exec ".cache/$command" "$@"

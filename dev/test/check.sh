@@ -1,0 +1,22 @@
+#!/bin/sh
+# What can be checked in seconds, with no database, browser, C compiler or root.
+# The rest, and dev/ itself, is for `make test`: dev/ has large dependencies.
+# shellcheck source=dev/test/steps.sh
+. "$(dirname "$0")/steps.sh"
+
+export CGO_ENABLED=0
+need_go
+command -v npm >/dev/null 2>&1 || { echo "npm is missing: install Node.js with npm (Debian: apt-get install nodejs npm)" >&2; exit 1; }
+
+static_analysis() {
+  go_tool honnef.co/go/tools/cmd/staticcheck
+  dev/.cache/staticcheck ./...
+}
+vet() { go vet ./...; }
+tests() { go test ./...; }
+
+echo "== the first time this downloads and compiles for about a minute"
+lane page_types formatting
+lane vet static_analysis tests
+finish
+table

@@ -1,0 +1,90 @@
+#!/bin/sh
+# For check.sh and run.sh, which source it: steps that run side by side, and a
+# table of what they took.
+set -eu
+cd "$(dirname "$0")/../.."
+
+logs=$(mktemp -d)
+lanes=''
+begun=$(date +%s)
+trap 'rm -rf "$logs"' EXIT
+# A shell has its background processes ignore Ctrl-C.
+trap 'trap - TERM; kill -TERM 0' INT TERM
+
+# lane FUNCTION… runs functions one after the other, beside the other lanes. What
+# each prints is kept until finish.
+lane() {
+  (
+    failed=0
+    for step; do
+      from=$(date +%s)
+      set +e
+      (
+        set -e
+        "$step"
+      ) >"$logs/$step" 2>&1
+      status=$?
+      set -e
+      result=''
+      [ $status = 0 ] || { result='  FAILED' failed=1; }
+      printf '%5d s  %s%s\n' $(($(date +%s) - from)) "$step" "$result" >"$logs/$step.time"
+    done
+    exit $failed
+  ) &
+  lanes="$lanes $!:$(echo "$*" | tr ' ' ,)"
+}
+
+# finish waits for the lanes, and shows each step. When one failed, it ends the
+# script after the last.
+finish() {
+  failed=0
+  for each in $lanes; do
+    wait "${each%%:*}" || failed=1
+    for step in $(echo "${each#*:}" | tr , ' '); do
+      echo "== $(cat "$logs/$step.time")"
+      cat "$logs/$step"
+    done
+  done
+  lanes=''
+  [ $failed = 0 ] || { table >&2; exit 1; }
+}
+
+# table shows what each step took, and all together.
+table() {
+  echo
+  cat "$logs"/*.time | sort -rn
+  printf '%5d s  in all\n' $(($(date +%s) - begun))
+}
+
+need_go() {
+  command -v go >/dev/null 2>&1 || { echo "Go is missing: install version $(sed -n 's/^toolchain go//p' go.mod) or newer" >&2; exit 1; }
+}
+
+# npm_packages installs what the lock file says, unless it is there. Not npm ci:
+# it refuses a lock without the packages for other systems that vercel names and
+# npm does not have. What the lock has is checked by its hash.
+npm_packages() {
+  lock=dev/npm/package-lock.json
+  stamp=dev/npm/node_modules/.installed
+  cmp -s $lock $stamp && return
+  mkdir -p dev/.cache
+  cp $lock dev/.cache/lock
+  npm install --prefix dev/npm --ignore-scripts --no-audit --no-fund --loglevel=error
+  cp dev/.cache/lock $lock
+  cp $lock $stamp
+}
+
+formatting() {
+  unformatted=$(gofmt -l api lib dev/bench dev/local dev/preview dev/push dev/run dev/test dev/testkit)
+  [ -z "$unformatted" ] || { echo "not formatted by gofmt: $unformatted"; return 1; }
+}
+
+page_types() {
+  npm_packages
+  dev/npm/node_modules/.bin/tsc -p dev/test/page
+}
+
+go_tool() { # go_tool PACKAGE… of the tools in dev/go.mod
+  mkdir -p dev/.cache
+  (cd dev && CGO_ENABLED=0 go build -o .cache/ "$@")
+}
