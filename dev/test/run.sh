@@ -79,7 +79,7 @@ page() { alone page; }
 fuzzing() { (cd dev && go test $tags -run '^$' -fuzz '^FuzzRequest$' -fuzztime 20s -parallel 1 ./test/trust); }
 commands() { # make run, make push, preview databases, and what the tests stand on
   # shellcheck disable=SC2046 # a list of packages
-  (cd dev && go test -race -count=1 -p 1 $tags $(go list $tags ./... | grep -v /test/))
+  (cd dev && go test -race -count=1 -p 2 $tags $(go list $tags ./... | grep -v /test/))
 }
 
 echo "== compiling, and npm packages"
@@ -90,8 +90,8 @@ finish
 # Most tests wait for a database, a browser or a timeout, and leave a processor
 # to others: three lanes keep two processors busy.
 echo "== tests"
-lane functions api commands
-lane trust analysis fuzzing
-lane artifact page
+lane commands functions
+lane page trust artifact
+lane api analysis fuzzing
 finish
 table
