@@ -118,10 +118,10 @@ const deployRequest = `Safe migrations are on: this branch of %[1]s changes by d
 Push to a branch of it, and deploy that:
 
   pscale branch create %[1]s schema --wait
-  pscale connect %[1]s schema --port 3309
-  DATABASE_URL=mysql://root@127.0.0.1:3309/%[1]s make push     # in a second terminal
+  pscale connect %[1]s schema --execute-protocol mysql --execute 'make push'
   pscale deploy-request create %[1]s schema
-  pscale deploy-request deploy %[1]s NUMBER                    # the number that create printed
-  pscale branch delete %[1]s schema
+  pscale deploy-request deploy %[1]s schema --wait
+
+Delete the branch when the deploy request is done: pscale branch delete %[1]s schema
 
 `
