@@ -42,25 +42,49 @@ slug=${slug%-}
 hash=$(printf %s "$git_branch" | sha256sum | cut -c 1-16)
 branch=preview-${slug:+$slug-}$hash
 
-planetscale() { pscale "$@" --org "$PLANETSCALE_ORG" --format json; }
+# planetscale prints pscale's answer. With --format json pscale prints its errors
+# as JSON on standard output too: they go to standard error from here.
+planetscale() {
+  if answer=$(pscale "$@" --org "$PLANETSCALE_ORG" --format json); then
+    printf '%s\n' "$answer"
+    return
+  fi
+  # No password is in an answer that failed.
+  printf 'pscale %s %s: %s\n' "$1" "$2" "$(error_of "$answer")" >&2
+  return 1
+}
 
-# branch_state prints missing, waiting, ready or production.
+error_of() { printf %s "$1" | jq -er .error 2>/dev/null || printf %s "$1"; }
+
+# branch_state prints missing, waiting, ready or production. It asks for this
+# branch alone, since lists end after 100.
 branch_state() {
-  list=$(planetscale branch list "$database") || return
-  printf %s "$list" | jq -r --arg name "$branch" '[.[]? | select(.name == $name)][0] |
-    if . == null then "missing" elif .production then "production" elif .ready then "ready" else "waiting" end'
+  if shown=$(pscale branch show "$database" "$branch" --org "$PLANETSCALE_ORG" --format json); then
+    printf %s "$shown" | jq -er --arg name "$branch" 'select(.name == $name) |
+      if .production then "production" elif .ready then "ready" else "waiting" end'
+    return
+  fi
+  # Only these words mean that the branch is missing. A database that is not
+  # found, or a token that is refused, says something else.
+  case $(error_of "$shown") in
+    "branch "*"$branch"*" does not exist in database "*) echo missing ;;
+    *)
+      printf 'pscale branch show: %s\n' "$(error_of "$shown")" >&2
+      return 1
+      ;;
+  esac
 }
 
 # password_ids NAME prints the ids of the branch's passwords of that name.
 password_ids() {
-  list=$(planetscale password list "$database" "$branch") || return
+  list=$(planetscale password list "$database" "$branch" --name "$1") || return
   printf %s "$list" | jq -r --arg name "$1" '.[]? | select(.name == $name) | .id'
 }
 
 delete_passwords() {
-  ids=$(password_ids "$1")
+  ids=$(password_ids "$1") || return
   for id in $ids; do
-    planetscale password delete "$database" "$branch" "$id" --force >/dev/null
+    planetscale password delete "$database" "$branch" "$id" --force >/dev/null || return
   done
 }
 
@@ -77,27 +101,39 @@ create_password() {
   mask "$url"
 }
 
-# variable prints, of the DATABASE_URL that is this git branch's alone, when it
-# was set, in milliseconds; or missing; or shared, when Vercel lists another one
-# with it, and it cannot be told which of them a removal would remove.
-variable() {
-  list=$(vercel env ls preview "$git_branch" --format json) || return
-  printf %s "$list" | jq -r --arg git_branch "$git_branch" '
-    [.envs[] | select(.key == "DATABASE_URL")] as $all |
-    [$all[] | select(.gitBranch == $git_branch and ([.target] | flatten) == ["preview"])] as $own |
-    if $own == [] then "missing" elif ($all | length) > 1 then "shared" else $own[0].updatedAt // $own[0].createdAt end'
+# variables prints the id of each DATABASE_URL that is this git branch's alone,
+# and when it was set, in milliseconds.
+variables() {
+  list=$(vercel api "/v10/projects/$VERCEL_PROJECT_ID/env?teamId=$VERCEL_ORG_ID" --raw) || return
+  printf %s "$list" | jq -er --arg git_branch "$git_branch" '
+    if (.envs | type) != "array" then error("Vercel listed no variables: \(.)") else "" end,
+    (.envs[] | select(.key == "DATABASE_URL" and .gitBranch == $git_branch and ([.target] | flatten) == ["preview"]) |
+      "\(.id) \(.updatedAt // .createdAt)")' | sed '/^$/d'
 }
 
+# variable prints when this git branch's DATABASE_URL was set, or missing.
+variable() {
+  found=$(variables) || return
+  set_at=${found##* }
+  printf '%s\n' "${set_at:-missing}"
+}
+
+# By its id: a removal by name could take the variable of all previews.
 remove_variable() {
-  since=$(variable)
-  case $since in
-    missing) ;;
-    [0-9]*)
-      say "removing DATABASE_URL of this git branch"
-      vercel env rm DATABASE_URL preview "$git_branch" --yes
-      ;;
-    *) fail "Vercel does not say which DATABASE_URL is this git branch's alone: remove that one in its dashboard, then run this again" ;;
-  esac
+  found=$(variables) || return
+  for id in $(printf '%s\n' "$found" | cut -d ' ' -f 1); do
+    say "removing DATABASE_URL of this git branch"
+    vercel api "/v9/projects/$VERCEL_PROJECT_ID/env/$id?teamId=$VERCEL_ORG_ID" -X DELETE --dangerously-skip-permissions --silent || return
+  done
+}
+
+# push_schema runs without the tokens: it builds and runs code, and reads a file
+# that the pull request's author wrote. `read` takes the address from a pipe, so
+# that it is no argument that other processes see.
+push_schema() {
+  # shellcheck disable=SC2016 # $DATABASE_URL is the inner shell's
+  printf '%s\n' "$url" | env -i PATH="$PATH" HOME="${HOME:-/}" ${GOROOT:+GOROOT="$GOROOT"} ${GOPROXY:+GOPROXY="$GOPROXY"} \
+    sh -c 'read -r DATABASE_URL && export DATABASE_URL && echo yes | make --no-print-directory push'
 }
 
 open() {
@@ -119,7 +155,7 @@ open() {
   delete_passwords push
   create_password push --role admin --ttl 900
   pushed=yes
-  echo yes | DATABASE_URL=$url make --no-print-directory push || pushed=no
+  push_schema || pushed=no
   delete_passwords push
   [ "$pushed" = yes ] || fail "schema.sql could not be pushed"
 
@@ -149,21 +185,36 @@ open() {
   say "the previews of this git branch use $branch"
 }
 
+# close removes the variable and the branch, each whatever becomes of the other,
+# and says at the end what is left. A branch's passwords go with it.
 close() {
-  remove_variable
-  if [ "$state" != missing ]; then
-    say "deleting the branch $branch and its passwords"
-    delete_passwords push
-    delete_passwords preview
-    planetscale branch delete "$database" "$branch" --force >/dev/null
+  left=
+  remove_variable || left="
+  DATABASE_URL of the git branch $git_branch: remove it in Vercel's dashboard, Settings, Environment Variables, Preview"
+  if state=$(branch_state); then
+    case $state in
+      missing) ;;
+      production) left="$left
+  $branch: it is a production branch on PlanetScale and is left alone" ;;
+      *)
+        say "deleting the branch $branch and its passwords"
+        planetscale branch delete "$database" "$branch" --force >/dev/null || left="$left
+  $branch: pscale branch delete $database $branch --org $PLANETSCALE_ORG" ;;
+    esac
+  else
+    left="$left
+  perhaps $branch, since PlanetScale did not say: pscale branch show $database $branch --org $PLANETSCALE_ORG, then pscale branch delete"
   fi
+  [ -z "$left" ] || fail "not everything was removed. Run this again, or remove by hand:$left"
   say "nothing is left of $branch"
 }
 
-state=$(branch_state)
-[ "$state" != production ] || fail "$branch is a production branch on PlanetScale: it is left alone"
 case $action in
-  open) open "${3:-}" ;;
+  open)
+    state=$(branch_state)
+    [ "$state" != production ] || fail "$branch is a production branch on PlanetScale: it is left alone"
+    open "${3:-}"
+    ;;
   close) close ;;
   *) fail "the action is open or close, not $action" ;;
 esac

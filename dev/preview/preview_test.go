@@ -24,10 +24,10 @@ func production() cloud {
 		Clock:    1000,
 		Branches: []dbBranch{{Name: "main", Production: true, Ready: true}, {Name: "add-index", Ready: true}},
 		Variables: []variable{
-			{Key: "DATABASE_URL", Value: "production's", Target: []string{"production"}},
-			{Key: "DATABASE_URL", Value: "all previews'", Target: []string{"preview", "development"}},
-			{Key: "DATABASE_URL", Value: "another branch's", Target: []string{"preview"}, GitBranch: "other"},
-			{Key: "CLERK_SECRET_KEY", Value: "a key", Target: []string{"preview"}, GitBranch: "feature/one"},
+			{ID: "id-0", Key: "DATABASE_URL", Value: "production's", Target: []string{"production"}},
+			{ID: "id-1", Key: "DATABASE_URL", Value: "all previews'", Target: []string{"preview", "development"}},
+			{ID: "id-2", Key: "DATABASE_URL", Value: "another branch's", Target: []string{"preview"}, GitBranch: "other"},
+			{ID: "id-3", Key: "CLERK_SECRET_KEY", Value: "a key", Target: []string{"preview"}, GitBranch: "feature/one"},
 		},
 		Deployments: []deployment{{URL: "live.example", Target: "production", Meta: map[string]string{"githubCommitSha": commit, "githubCommitRef": "feature/one"}}},
 	}
@@ -76,7 +76,7 @@ func run(t *testing.T, c cloud, args ...string) (after cloud, log string, ok boo
 
 	cmd := exec.Command("sh", append([]string{script}, args...)...)
 	cmd.Dir = empty
-	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), cloudFile+"="+file, "GITHUB_ACTIONS=true",
+	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), cloudFile+"="+file, "HOME="+dir, "GITHUB_ACTIONS=true",
 		"GORACE=atexit_sleep_ms=0", // or each stand-in takes a second to end under -race
 		"PLANETSCALE_ORG=acme", "PLANETSCALE_DATABASE=warble",
 		"PLANETSCALE_SERVICE_TOKEN_ID=id", "PLANETSCALE_SERVICE_TOKEN="+secretMark+"-pscale",
@@ -224,7 +224,7 @@ func TestAnyStepMayFailAndTheNextRunMendsIt(t *testing.T) {
 		for i, words := range test.calls {
 			call := i + 1
 			for _, late := range []bool{false, true} {
-				if late && regexp.MustCompile(`^\S+ (\S+ )?(list|ls) `).MatchString(words) {
+				if late && regexp.MustCompile(`^\S+ (\S+ )?(list|show) |--raw$`).MatchString(words) {
 					continue // a look that fails is the same early and late
 				}
 				t.Run(fmt.Sprintf("%s, call %d, late %v", test.action, call, late), func(t *testing.T) {
@@ -298,8 +298,8 @@ func TestProductionsBranchIsNeverTouched(t *testing.T) {
 	opened.Branches[2].Production = true
 	for _, action := range []string{"open", "close"} {
 		after, log, ok := run(t, opened, action, "feature/one", commit)
-		if ok || len(after.Calls) != 1 || !reflect.DeepEqual(after.Branches, opened.Branches) {
-			t.Errorf("%s: ok %v after %q; want it refused after one look: %s", action, ok, after.Calls, log)
+		if ok || !reflect.DeepEqual(after.Branches, opened.Branches) || !strings.Contains(log, "production branch") {
+			t.Errorf("%s: ok %v after %q; want the branch left alone: %s", action, ok, after.Calls, log)
 		}
 	}
 }
@@ -354,13 +354,46 @@ func TestAVariableThatWasDeletedByHandIsMadeAgain(t *testing.T) {
 	}
 }
 
-// Should Vercel list the variable of all previews among a git branch's, then
-// removing by name could remove that one.
 func TestAVariableOfAllPreviewsIsNotRemovedByMistake(t *testing.T) {
 	opened, _, _ := run(t, production(), "open", "feature/one", commit)
-	opened.Variables = append(opened.Variables, variable{Key: "DATABASE_URL", Value: "staging's", Target: []string{"preview", "production"}, GitBranch: "feature/one"})
+	shared := variable{ID: "shared", Key: "DATABASE_URL", Value: "staging's", Target: []string{"preview", "production"}, GitBranch: "feature/one"}
+	opened.Variables = append(opened.Variables, shared)
 	closed, log, ok := run(t, opened, "close", "feature/one")
-	if ok || !reflect.DeepEqual(closed.Variables, opened.Variables) || !strings.Contains(log, "dashboard") {
-		t.Errorf("ok %v, variables %+v; want a failure that says what to do, and all as it was: %s", ok, closed.Variables, log)
+	if want := append(production().Variables, shared); !ok || !reflect.DeepEqual(closed.Variables, want) {
+		t.Errorf("ok %v, variables %+v; want %+v: %s", ok, closed.Variables, want, log)
+	}
+}
+
+func TestPScalesOwnWordsAreInTheLogWhateverFails(t *testing.T) {
+	opened, _, _ := run(t, deployed(production(), "feature/one"), "open", "feature/one", commit)
+	for i, call := range opened.Calls {
+		if !strings.HasPrefix(call, "pscale ") {
+			continue
+		}
+		broken := deployed(production(), "feature/one")
+		broken.Fail = i + 1
+		if _, log, ok := run(t, broken, "open", "feature/one", commit); ok || !strings.Contains(log, "the service does not answer") {
+			t.Errorf("%s fails: ok %v; want pscale's words in the log: %s", call, ok, log)
+		}
+	}
+}
+
+func TestCloseRemovesWhatItCanAndNamesWhatIsLeft(t *testing.T) {
+	opened, _, _ := run(t, production(), "open", "feature/one", commit)
+	closed, log, ok := run(t, opened, "close", "feature/one")
+	if !ok {
+		t.Fatalf("close failed: %s", log)
+	}
+	for i, call := range closed.Calls {
+		broken := opened
+		broken.Fail = i + 1
+		after, log, ok := run(t, broken, "close", "feature/one")
+		variable, branch := len(after.Variables) == len(opened.Variables), len(after.Branches) == len(opened.Branches)
+		if ok || variable == branch || strings.Contains(log, "nothing is left") {
+			t.Errorf("%s fails: ok %v, variable left %v, branch left %v; want one of them left: %s", call, ok, variable, branch, log)
+		}
+		if variable && !strings.Contains(log, "Vercel's dashboard") || branch && !strings.Contains(log, "pscale branch delete") {
+			t.Errorf("%s fails: the log does not say how to remove what is left: %s", call, log)
+		}
 	}
 }
