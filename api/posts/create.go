@@ -61,7 +61,7 @@ func Create(w http.ResponseWriter, r *http.Request) {
 			return nil, err
 		}
 
-		row := post.Post{UserID: user.ID, Content: content, CreatedAt: post.TimeOf(now), UpdatedAt: post.TimeOf(now)}
+		row := post.Post{UserID: user.ID, Content: content, CreatedAt: post.Time(now), UpdatedAt: post.Time(now)}
 		var digest *string
 		if key != nil {
 			d := post.Digest(content)
@@ -136,7 +136,7 @@ func replayed(ctx context.Context, db *sqlx.DB, userID, key, content string) (po
 		return post.Post{}, err
 	case err != nil:
 		return post.Post{}, database.Problem(err)
-	case first.Digest == nil && (first.Content == content || first.UpdatedAt != first.CreatedAt):
+	case first.Digest == nil && (first.Content == content || !time.Time(first.UpdatedAt).Equal(time.Time(first.CreatedAt))):
 		return first.Post, nil // from before the column; an edit has replaced its first text
 	case first.Digest == nil || *first.Digest != post.Digest(content):
 		return post.Post{}, problem.New(http.StatusUnprocessableEntity,

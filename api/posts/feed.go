@@ -114,30 +114,33 @@ func atomOf(r *http.Request, path string, posts []post.Post) atomFeed {
 		page = origin + "/"
 	}
 	feed := atomFeed{
-		ID:      atomID(r, path+"/feed"),
-		Title:   "Warble",
-		Updated: string(post.TimeOf(time.Unix(0, 0))), // an empty feed must have a time too
+		ID:    atomID(r, path+"/feed"),
+		Title: "Warble",
 		Links: []atomLink{
 			{"self", "application/atom+xml", origin + path + "/feed.xml"},
 			{"alternate", "text/html", page},
 		},
 	}
+	updated := time.Unix(0, 0) // an empty feed must have a time too
 	for _, p := range posts {
 		if path != "" {
 			feed.Title = p.AuthorName() + " on Warble"
 		}
-		feed.Updated = max(feed.Updated, string(p.UpdatedAt))
+		if changed := time.Time(p.UpdatedAt); changed.After(updated) {
+			updated = changed
+		}
 		link := fmt.Sprintf("%s/p/%d", origin, p.ID)
 		feed.Entries = append(feed.Entries, atomEntry{
 			ID:        atomID(r, fmt.Sprintf("/p/%d", p.ID)),
 			Title:     p.Excerpt(titleLength),
-			Updated:   string(p.UpdatedAt),
-			Published: string(p.CreatedAt),
+			Updated:   p.UpdatedAt.String(),
+			Published: p.CreatedAt.String(),
 			Author:    atomAuthor{p.AuthorName(), origin + "/u/" + p.UserID},
 			Link:      atomLink{"alternate", "text/html", link},
 			Content:   p.Content,
 		})
 	}
+	feed.Updated = post.Time(updated).String()
 	return feed
 }
 

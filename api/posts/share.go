@@ -71,7 +71,7 @@ func shareHTML(host string, p post.Post) []byte {
 	site := "https://" + host
 	e := html.EscapeString
 	title, text := e(p.AuthorName()+" on Warble"), e(p.Content)
-	url, author, published, updated := e(fmt.Sprintf("%s/p/%d", site, p.ID)), e(site+"/u/"+p.UserID), e(string(p.CreatedAt)), e(string(p.UpdatedAt))
+	url, author, published, updated := e(fmt.Sprintf("%s/p/%d", site, p.ID)), e(site+"/u/"+p.UserID), e(p.CreatedAt.String()), e(p.UpdatedAt.String())
 	return fmt.Appendf(nil, `<!doctype html>
 <html lang="en" prefix="og: https://ogp.me/ns# article: https://ogp.me/ns/article#">
 <head>

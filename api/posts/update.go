@@ -53,7 +53,7 @@ func Update(w http.ResponseWriter, r *http.Request) {
 			UserID    string    `json:"userId"`
 			Content   string    `json:"content"`
 			UpdatedAt post.Time `json:"updatedAt"`
-		}{r.ID, user.ID, content, post.TimeOf(now)}
+		}{r.ID, user.ID, content, post.Time(now)}
 		return &handler.Response{Status: http.StatusOK, Body: body}, nil
 	})
 }

@@ -57,7 +57,7 @@ func parseBody(body []byte) (string, error) {
 	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
 		return malformed("The body is not a JSON object. " + want)
 	}
-	content := ""
+	content, isUnicode := "", true
 	for seen := false; decoder.More(); seen = true {
 		var raw json.RawMessage
 		if name, err := decoder.Token(); err != nil || name != "content" || seen {
@@ -73,15 +73,16 @@ func parseBody(body []byte) (string, error) {
 		if text == nil {
 			continue // null is no content, which CheckContent answers for
 		}
-		if content = *text; !utf8.Valid(raw) || hasLoneSurrogate(raw) {
-			content = "\xff" // not Unicode: CheckContent refuses it as such
-		}
+		content, isUnicode = *text, utf8.Valid(raw) && !hasLoneSurrogate(raw)
 	}
 	if _, err := decoder.Token(); err != nil {
 		return malformed("The body is not one JSON value. " + want)
 	}
 	if _, err := decoder.Token(); err != io.EOF {
 		return malformed("The body goes on after its JSON value. " + want)
+	}
+	if !isUnicode {
+		return "", errNotUnicode
 	}
 	return content, nil
 }

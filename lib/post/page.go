@@ -94,11 +94,7 @@ func (p Page) Cut(rows []Post) (posts []Post, next string) {
 		return rows, ""
 	}
 	last := rows[p.Limit-1]
-	createdAt, err := time.Parse(layout, string(last.CreatedAt))
-	if err != nil {
-		panic(err) // TimeOf has written it
-	}
-	return rows[:p.Limit], Cursor{createdAt, last.ID}.String()
+	return rows[:p.Limit], Cursor{time.Time(last.CreatedAt), last.ID}.String()
 }
 
 // Cursor is a place in the feed: that of the last post of a page. Posts are

@@ -59,16 +59,20 @@ func (p Post) Excerpt(n int) string {
 	return string(line[:n]) + "…"
 }
 
-// Time is an instant as the API says it: RFC 3339, UTC, with the milliseconds
-// that DATETIME(3) keeps, so that every answer about a post gives the same. It
-// is text from the row on: a page of posts has forty, and JSON takes text as it
-// is.
-type Time string
+// Time is when a post was published or changed. The API writes it in RFC 3339 and
+// UTC with all three digits of milliseconds, as DATETIME(3) keeps them, so that
+// every answer about a post has the same text. JSON of time.Time leaves out zeros.
+type Time time.Time
 
 const layout = "2006-01-02T15:04:05.000Z"
 
-// TimeOf is t as the API says it.
-func TimeOf(t time.Time) Time { return Time(t.UTC().Format(layout)) }
+// String returns the time as the API writes it.
+func (t Time) String() string { return time.Time(t).UTC().Format(layout) }
+
+// MarshalJSON returns String in quotes.
+func (t Time) MarshalJSON() ([]byte, error) {
+	return []byte(`"` + t.String() + `"`), nil
+}
 
 // Scan takes a column that the driver has parsed as a time.
 func (t *Time) Scan(column any) error {
@@ -76,17 +80,19 @@ func (t *Time) Scan(column any) error {
 	if !ok {
 		return fmt.Errorf("column is a %T, not a time", column)
 	}
-	*t = TimeOf(parsed)
+	*t = Time(parsed)
 	return nil
 }
 
-// Now is the present, cut to the millisecond before it is sent: MySQL would
-// round what MariaDB cuts.
+// Now returns the current time in whole milliseconds. It is cut before it is sent,
+// because MySQL would round it and MariaDB would cut it.
 func Now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
 // MaxLength is the longest content, in Unicode code points: the width of the
 // column, and what the page counts.
 const MaxLength = 200
+
+var errNotUnicode = problem.New(http.StatusUnprocessableEntity, "The content is not valid Unicode. Send it as UTF-8.")
 
 // CheckContent trims white space around content and checks the rest. Its error
 // is a 422.
@@ -95,7 +101,7 @@ func CheckContent(content string) (string, error) {
 		return "", problem.New(http.StatusUnprocessableEntity, detail)
 	}
 	if !utf8.ValidString(content) {
-		return unprocessable("The content is not valid Unicode. Send it as UTF-8.")
+		return "", errNotUnicode
 	}
 	content = strings.TrimSpace(content)
 	if !strings.ContainsFunc(content, isVisible) {
