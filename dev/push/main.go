@@ -20,6 +20,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"warble/dev/local/project"
+	"warble/dev/local/schema"
 	"warble/lib/database"
 )
 
@@ -39,7 +40,7 @@ func run(ctx context.Context, in io.Reader, out io.Writer) error {
 	if err := project.CheckDatabaseURL(); err != nil {
 		return err
 	}
-	schema, err := os.ReadFile("../schema.sql")
+	wanted, err := os.ReadFile("../schema.sql")
 	if err != nil {
 		return fmt.Errorf("read the schema: %w", err)
 	}
@@ -54,17 +55,17 @@ func run(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 	db := sqlx.NewDb(sql.OpenDB(connector), "mysql")
 	defer db.Close()
-	return push(ctx, db, string(schema), os.Getenv("CHECK") != "", in, out)
+	return push(ctx, db, string(wanted), os.Getenv("CHECK") != "", in, out)
 }
 
 // push is the command without its surroundings.
-func push(ctx context.Context, db *sqlx.DB, schema string, check bool, in io.Reader, out io.Writer) error {
+func push(ctx context.Context, db *sqlx.DB, wanted string, check bool, in io.Reader, out io.Writer) error {
 	var name string
 	if err := db.GetContext(ctx, &name, "SELECT DATABASE()"); err != nil {
 		return fmt.Errorf("reach the database of DATABASE_URL: %w", err)
 	}
 	name, _, _ = strings.Cut(name, "@") // Vitess adds the kind of tablet: warble@primary
-	changes, err := difference(ctx, db, schema, out)
+	changes, err := schema.Difference(ctx, db, wanted, out)
 	if err != nil {
 		return err
 	}
@@ -76,8 +77,8 @@ func push(ctx context.Context, db *sqlx.DB, schema string, check bool, in io.Rea
 	fmt.Fprintf(out, "From the database %s to schema.sql:\n\n", name)
 	loses := false
 	for _, change := range changes {
-		fmt.Fprintf(out, "%s;\n\n", change.statement)
-		loses = loses || change.loses
+		fmt.Fprintf(out, "%s;\n\n", change.Statement)
+		loses = loses || change.Loses
 	}
 	if check {
 		return fmt.Errorf("the database %s is not as schema.sql says: make push brings it there", name)
@@ -86,7 +87,7 @@ func push(ctx context.Context, db *sqlx.DB, schema string, check bool, in io.Rea
 		return errors.New("not confirmed, nothing was changed")
 	}
 	for i, change := range changes {
-		if _, err := db.ExecContext(ctx, change.statement); err != nil {
+		if _, err := db.ExecContext(ctx, change.Statement); err != nil {
 			if safeMigrations(err) {
 				fmt.Fprintf(out, deployRequest, name)
 				return errors.New("safe migrations are on, nothing was changed")

@@ -1,70 +1,30 @@
 package testkit
 
 import (
-	"bytes"
-	"context"
 	"fmt"
-	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync"
 
-	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/getkin/kin-openapi/routers"
-	"github.com/getkin/kin-openapi/routers/gorillamux"
+	"warble/dev/testkit/openapi"
 )
 
 // OpenAPI is public/openapi.json, the description of the API that is served with
 // the site. It is read once, and checked to be valid.
-var OpenAPI = sync.OnceValues(func() (*openapi3.T, error) {
-	description, err := openapi3.NewLoader().LoadFromFile(filepath.Join(Root(), "public", "openapi.json"))
+var OpenAPI = sync.OnceValues(func() (*openapi.Description, error) {
+	text, err := os.ReadFile(filepath.Join(Root(), "public", "openapi.json"))
 	if err != nil {
 		return nil, fmt.Errorf("read openapi.json: %w", err)
 	}
-	if err := description.Validate(context.Background()); err != nil {
-		return nil, fmt.Errorf("openapi.json is no OpenAPI: %w", err)
-	}
-	return description, nil
+	return openapi.Read(text)
 })
 
-// Feeds and pages for robots are text to the description.
-func init() {
-	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.FileBodyDecoder)
-	openapi3filter.RegisterBodyDecoder("application/atom+xml", openapi3filter.FileBodyDecoder)
-}
-
-var router = sync.OnceValues(func() (routers.Router, error) {
-	description, err := OpenAPI()
-	if err != nil {
-		return nil, err
-	}
-	return gorillamux.NewRouter(description)
-})
-
-// CheckOpenAPI returns what an answer breaks of the description's promises, or nil,
-// and the operationId that the request asked for. That is "" for paths and
-// methods that the description does not know, whose answers are 404 and 405 and
-// not its business. Nor are paths in another spelling, which reach no function.
+// CheckOpenAPI is OpenAPI's Check.
 func CheckOpenAPI(request *http.Request, status int, header http.Header, body []byte) (operation string, err error) {
-	router, err := router()
+	description, err := OpenAPI()
 	if err != nil {
 		return "", err
 	}
-	route, parameters, err := router.FindRoute(request)
-	if err != nil || request.URL.EscapedPath() != request.URL.Path {
-		return "", nil
-	}
-	input := &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: request, PathParams: parameters, Route: route},
-		Status:                 status,
-		Header:                 header,
-		Body:                   io.NopCloser(bytes.NewReader(body)),
-		Options:                &openapi3filter.Options{IncludeResponseStatus: true},
-	}
-	if err := openapi3filter.ValidateResponse(request.Context(), input); err != nil {
-		err = fmt.Errorf("%s %s = %d is not what openapi.json promises: %w", request.Method, request.URL, status, err)
-		return route.Operation.OperationID, err
-	}
-	return route.Operation.OperationID, nil
+	return description.Check(request, status, header, body)
 }

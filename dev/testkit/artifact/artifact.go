@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -146,6 +147,7 @@ func copySources(tree string) error {
 // Deployment is the artifact, serving.
 type Deployment struct {
 	URL       string                      // its origin, http://127.0.0.1:port
+	Handler   http.Handler                // what serves there
 	Functions map[string]*lambda.Function // by path
 }
 
@@ -175,7 +177,7 @@ func Start(tb testing.TB, env map[string]string, processes int) *Deployment {
 	})
 	server := httptest.NewServer(handler)
 	tb.Cleanup(server.Close)
-	d.URL = server.URL
+	d.URL, d.Handler = server.URL, handler
 	return d
 }
 

@@ -1,4 +1,5 @@
-package main
+// Package schema compares a database with schema.sql.
+package schema
 
 import (
 	"context"
@@ -15,16 +16,16 @@ import (
 	"vitess.io/vitess/go/vt/vtenv"
 )
 
-// change is one statement on the way to the schema.
-type change struct {
-	statement string
-	loses     bool // it drops a column or index, or leaves less room in a column
+// Change is one statement on the way to the schema.
+type Change struct {
+	Statement string
+	Loses     bool // it drops a column or index, or leaves less room in a column
 }
 
-// difference returns what brings the database to the schema, in an order that
+// Difference returns what brings the database to the schema, in an order that
 // works. A table that is not in the schema is somebody else's: it is named on
 // out and left alone.
-func difference(ctx context.Context, db *sqlx.DB, schema string, out io.Writer) ([]change, error) {
+func Difference(ctx context.Context, db *sqlx.DB, schema string, out io.Writer) ([]Change, error) {
 	vtlog.SwapLogger(slog.New(slog.DiscardHandler)) // it tells of each step of the comparison
 	vt, err := vtenv.New(vtenv.Options{})
 	if err != nil {
@@ -65,9 +66,9 @@ func difference(ctx context.Context, db *sqlx.DB, schema string, out io.Writer) 
 	if err != nil {
 		return nil, fmt.Errorf("order the statements: %w", err)
 	}
-	var changes []change
+	var changes []Change
 	for _, d := range ordered {
-		changes = append(changes, change{d.CanonicalStatementString(), loses(d)})
+		changes = append(changes, Change{d.CanonicalStatementString(), loses(d)})
 	}
 	return changes, nil
 }
