@@ -54,6 +54,36 @@ func TestContentThatPeopleWriteIsKeptAndTheRestRefused(t *testing.T) {
 	}
 }
 
+func TestAPostThatNobodyCanSeeIsRefusedAndALetterMakesItOne(t *testing.T) {
+	for _, r := range []rune{0xad, 0x115f, 0x180e, 0x200b, 0x200c, 0x200d, 0x202e, 0x2060, 0x2800, 0x3164, 0xfe0f, 0xfeff, 0xffa0, 0xe0041} {
+		for _, content := range []string{string(r), strings.Repeat(string(r), 3), " " + string(r) + "\n\u2800\t\u200b"} {
+			if _, err := CheckContent(content); status(err) != 422 {
+				t.Errorf("CheckContent(%+q): status %d; want 422", content, status(err))
+			}
+		}
+		for _, content := range []string{string(r) + "a", "a" + string(r)} {
+			if got, err := CheckContent(content); got != content || err != nil {
+				t.Errorf("CheckContent(%+q) = %+q, %v; want it kept", content, got, err)
+			}
+		}
+	}
+}
+
+func TestADigestTellsTextsApartAndFitsItsColumn(t *testing.T) {
+	// As "printf hello | sha256sum" prints it: rows of earlier versions have it.
+	if got, want := Digest("hello"), "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"; got != want {
+		t.Errorf("Digest(hello) = %s; want %s", got, want)
+	}
+	seen := map[string]string{}
+	for _, content := range []string{"", "a", "A", "a ", "e\u0301", "é", "🐦", strings.Repeat("🐦", MaxLength)} {
+		digest := Digest(content)
+		if len(digest) != 64 || seen[digest] != "" {
+			t.Errorf("Digest(%q) = %s; want 64 characters, no other text's", content, digest)
+		}
+		seen[digest] = content + "."
+	}
+}
+
 func request(contentType, body string) *http.Request {
 	r, _ := http.NewRequest("POST", "/api/posts", strings.NewReader(body))
 	if contentType != "" {
