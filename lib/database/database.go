@@ -4,7 +4,6 @@ package database
 
 import (
 	"context"
-	"crypto/tls"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -48,11 +47,11 @@ var Pool = sync.OnceValues(func() (*sqlx.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	connector, err := mysql.NewConnector(config)
+	dialer, err := mysql.NewConnector(config)
 	if err != nil {
 		return nil, malformed // the driver's own words may quote the password
 	}
-	db := sqlx.NewDb(sql.OpenDB(connector), "mysql")
+	db := sqlx.NewDb(sql.OpenDB(connector{dialer}), "mysql")
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
 	db.SetConnMaxLifetime(lifetime)
@@ -198,11 +197,26 @@ func Problem(err error) error {
 	return fmt.Errorf("the statement or its scan cannot work: %s", text)
 }
 
+// connector marks the errors of connecting. Those of TLS and of the login have no
+// type to tell them by.
+type connector struct{ driver.Connector }
+
+func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		err = unconnected{err}
+	}
+	return conn, err
+}
+
+type unconnected struct{ error }
+
+func (u unconnected) Unwrap() error { return u.error }
+
 // isConnection tells whether err is the network's or the driver's.
 func isConnection(err error) bool {
 	for _, known := range []error{
-		driver.ErrBadConn, mysql.ErrInvalidConn, mysql.ErrMalformPkt, mysql.ErrPktSync, mysql.ErrPktSyncMul, mysql.ErrBusyBuffer, mysql.ErrNoTLS,
-		mysql.ErrUnknownPlugin, mysql.ErrNativePassword, mysql.ErrOldPassword, mysql.ErrCleartextPassword, mysql.ErrOldProtocol,
+		driver.ErrBadConn, mysql.ErrInvalidConn, mysql.ErrMalformPkt, mysql.ErrPktSync, mysql.ErrPktSyncMul, mysql.ErrBusyBuffer,
 		context.Canceled, io.EOF, io.ErrUnexpectedEOF,
 	} {
 		if errors.Is(err, known) {
@@ -210,8 +224,7 @@ func isConnection(err error) bool {
 		}
 	}
 	var network net.Error
-	var certificate *tls.CertificateVerificationError
-	return errors.As(err, &network) || errors.As(err, &certificate)
+	return errors.As(err, new(unconnected)) || errors.As(err, &network)
 }
 
 // isMistake tells whether a server refuses the statement itself, by the class of

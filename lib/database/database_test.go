@@ -3,7 +3,10 @@ package database
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -83,7 +86,10 @@ func TestWrongDatabaseURLIsNamedAndNotShown(t *testing.T) {
 	}
 }
 
-func TestFailuresOfTheDatabaseAreTemporaryAndQuoteNothing(t *testing.T) {
+// state is a SQLSTATE as the driver keeps it.
+func state(s string) [5]byte { return [5]byte([]byte(s)) }
+
+func TestOutagesAreTemporaryOurMistakesAreNotAndNeitherQuotesAnything(t *testing.T) {
 	for _, test := range []struct {
 		err    error
 		status int
@@ -99,13 +105,32 @@ func TestFailuresOfTheDatabaseAreTemporaryAndQuoteNothing(t *testing.T) {
 		{&mysql.MySQLError{Number: 1045, Message: "Access denied for user 'secret text'@'10.0.0.1'"}, 503, "DATABASE_URL"},
 		{&mysql.MySQLError{Number: 1049, Message: "secret text"}, 503, "DATABASE_URL"},
 		{&mysql.MySQLError{Number: 1146, Message: "secret text"}, 503, "schema.sql"},
+		{fmt.Errorf("read: %w", io.ErrUnexpectedEOF), 503, "EOF"},
+		{driver.ErrBadConn, 503, "bad connection"},
+		{mysql.ErrPktSync, 503, "out of sync"},
+		{unconnected{errors.New("tls: unsupported version")}, 503, "unsupported version"},
+		{unconnected{&mysql.MySQLError{Number: 1045, SQLState: state("28000"), Message: "secret text"}}, 503, "DATABASE_URL"},
+		{&mysql.MySQLError{Number: 1203, SQLState: state("42000"), Message: "secret text"}, 503, "1203"},
+		{&mysql.MySQLError{Number: 1226, SQLState: state("42000"), Message: "secret text"}, 503, "1226"},
+		{&mysql.MySQLError{Number: 1205, SQLState: state("HY000"), Message: "secret text"}, 503, "1205"},
+		{&mysql.MySQLError{Number: 1290, SQLState: state("HY000"), Message: "secret text"}, 503, "1290"},
+		{&mysql.MySQLError{Number: 1053, SQLState: state("08S01"), Message: "secret text"}, 503, "1053"},
+		// A server that is back answers these the same again.
+		{&mysql.MySQLError{Number: 1064, SQLState: state("42000"), Message: "secret text"}, 500, "1064"},
+		{&mysql.MySQLError{Number: 1054, SQLState: state("42S22"), Message: "secret text"}, 500, "1054"},
+		{&mysql.MySQLError{Number: 1136, SQLState: state("21S01"), Message: "secret text"}, 500, "1136"},
+		{&mysql.MySQLError{Number: 1406, SQLState: state("22001"), Message: "secret text"}, 500, "1406"},
+		{&mysql.MySQLError{Number: 1062, SQLState: state("23000"), Message: "secret text"}, 500, "1062"},
+		{errors.New(`sql: Scan error on column index 3, name "created_at": converting driver.Value type []uint8 ("secret text") to a int64: invalid syntax`), 500, "created_at"},
+		{errors.New("sql: expected 3 arguments, got 2"), 500, "expected 3 arguments"},
+		{mysql.ErrPktTooLarge, 500, "too large"},
 	} {
 		p := problem.From(Problem(test.err))
 		if p.Status != test.status || !strings.Contains(p.Error(), test.log) {
 			t.Errorf("%v: %d, log %q; want %d and %q", test.err, p.Status, p.Error(), test.status, test.log)
 		}
-		if test.status == 503 && p.RetryAfter == 0 {
-			t.Errorf("%v: no Retry-After", test.err)
+		if (test.status == 503) != (p.RetryAfter > 0) {
+			t.Errorf("%v: Retry-After %v with a %d; want it with a 503 and no other", test.err, p.RetryAfter, test.status)
 		}
 		for _, leak := range []string{"secret", "10.0.0.1", "refused", "invalid connection"} {
 			if strings.Contains(p.Detail, leak) || leak == "secret" && strings.Contains(p.Error(), leak) {
@@ -115,6 +140,58 @@ func TestFailuresOfTheDatabaseAreTemporaryAndQuoteNothing(t *testing.T) {
 	}
 	if !IsDuplicate(&mysql.MySQLError{Number: 1062}) || IsDuplicate(&mysql.MySQLError{Number: 1213}) || IsDuplicate(mysql.ErrInvalidConn) {
 		t.Error("IsDuplicate takes something other than 1062 for a duplicate key")
+	}
+}
+
+// Whatever answers in the database's place, as a proxy that is not set up does,
+// callers are told to come again.
+func TestAServerThatIsNoDatabaseIsAnOutage(t *testing.T) {
+	// A MySQL's greeting: version 10, a thread, a salt, all capabilities, TLS among
+	// them, and the usual way to log in.
+	greeting := "\x0a8.0\x00\x01\x00\x00\x0012345678\x00\xff\xff\x21\x02\x00\xff\xff\x15" + strings.Repeat("\x00", 10) + "123456789012\x00mysql_native_password\x00"
+	for name, says := range map[string][]string{
+		"a web server":                {"HTTP/1.1 400 Bad Request\r\n\r\n"},
+		"a server of another age":     {"\x02\x00\x00\x00\x09x"},
+		"a closed door":               {},
+		"a database with broken TLS":  {string(rune(len(greeting))) + "\x00\x00\x00" + greeting, "HTTP/1.1 400 Bad Request\r\n\r\n"},
+		"a database that is too busy": {"\x14\x00\x00\x00\xff\x10\x04secret text: busy"},
+	} {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+		go func() {
+			for {
+				conn, err := listener.Accept()
+				if err != nil {
+					return
+				}
+				for i, text := range says {
+					if i > 0 {
+						conn.Read(make([]byte, 1000)) // what the driver answers
+					}
+					conn.Write([]byte(text))
+				}
+				conn.(*net.TCPConn).CloseWrite()
+				go io.Copy(io.Discard, conn)
+			}
+		}()
+		config, err := Config("mysql://u:p@" + listener.Addr().String() + "/warble")
+		if err != nil {
+			t.Fatal(err)
+		}
+		config.TLSConfig = "true" // as for any host but this machine
+		dialer, err := mysql.NewConnector(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		db := sql.OpenDB(connector{dialer})
+		defer db.Close()
+		_, err = db.Exec("SELECT 1")
+		if p := problem.From(Problem(err)); p.Status != 503 || p.RetryAfter == 0 || strings.Contains(p.Detail+p.Error(), "secret") {
+			t.Errorf("%s: %v is a %d %q; want a 503", name, err, p.Status, p.Error())
+		}
 	}
 }
 

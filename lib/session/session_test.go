@@ -53,6 +53,7 @@ func publishableKey(host string) string {
 func setEnvironment(t testing.TB) {
 	for name, value := range map[string]string{
 		"CLERK_PUBLISHABLE_KEY": publishableKey(host), "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY": "",
+		"CLERK_PROXY_URL": "", "NEXT_PUBLIC_CLERK_PROXY_URL": "",
 		"CLERK_SECRET_KEY": "", "CLERK_API_URL": "", "CLERK_JWT_KEY": publicPEM(t, &ourKey.PublicKey),
 		"CLERK_AUTHORIZED_PARTIES": origin,
 		"VERCEL_URL":               "", "VERCEL_BRANCH_URL": "", "VERCEL_PROJECT_PRODUCTION_URL": "",
@@ -248,6 +249,37 @@ func TestEveryOriginOfADeploymentIsOurs(t *testing.T) {
 	}
 }
 
+// Clerk issues the sessions of an instance behind a proxy under the proxy's URL, and
+// no others.
+func TestPeopleWhoSignInThroughAProxyAreSignedIn(t *testing.T) {
+	for _, test := range []struct{ variable, value string }{
+		{"CLERK_PROXY_URL", "https://warble.example/__clerk"},
+		{"CLERK_PROXY_URL", "https://warble.example/__clerk/"},
+		{"NEXT_PUBLIC_CLERK_PROXY_URL", "https://warble.example/__clerk"},
+	} {
+		t.Run(test.variable+"="+test.value, func(t *testing.T) {
+			setEnvironment(t)
+			t.Setenv(test.variable, test.value)
+			i, err := fromEnvironment()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for issuer, want := range map[string]int{
+				"https://warble.example/__clerk":  0,
+				"https://" + host:                 401, // the Frontend API past the proxy
+				"https://warble.example":          401,
+				"https://warble.example/__clerk/": 401,
+				"https://warble.example/__clerkx": 401,
+				"https://evil.example/__clerk":    401,
+			} {
+				if _, err := userOf(i, "Bearer "+sign(ourKey, "ins_1", claims(map[string]any{"iss": issuer}))); statusOf(err) != want {
+					t.Errorf("issued by %s: status %d; want %d", issuer, statusOf(err), want)
+				}
+			}
+		})
+	}
+}
+
 // requestTo is a request as Vercel hands it to a function.
 func requestTo(origin, token string) *http.Request {
 	scheme, host, _ := strings.Cut(origin, "://")
@@ -361,6 +393,10 @@ func TestMissingAndWrongVariablesAreNamedAndNotShown(t *testing.T) {
 		{"CLERK_AUTHORIZED_PARTIES", "warble.example", "CLERK_AUTHORIZED_PARTIES"},
 		{"CLERK_AUTHORIZED_PARTIES", "https://a.example/path", "CLERK_AUTHORIZED_PARTIES"},
 		{"CLERK_AUTHORIZED_PARTIES", "https://%zz", "CLERK_AUTHORIZED_PARTIES"},
+		{"CLERK_PROXY_URL", "/__clerk", "CLERK_PROXY_URL"},
+		{"CLERK_PROXY_URL", "http://warble.example/__clerk", "CLERK_PROXY_URL"},
+		{"CLERK_PROXY_URL", "warble.example/__clerk", "CLERK_PROXY_URL"},
+		{"CLERK_PROXY_URL", "https://%zz", "CLERK_PROXY_URL"},
 	} {
 		t.Run(test.variable+"="+test.value[:min(len(test.value), 12)], func(t *testing.T) {
 			setEnvironment(t)
