@@ -193,6 +193,50 @@ func TestWithoutAGoodSessionNothingRuns(t *testing.T) {
 	}
 }
 
+// Somebody who tests, pushes a schema or measures with DATABASE_URL exported does
+// not connect to it by importing this package, and with it all that is deployed.
+// Only a process that the platform starts connects before it is asked for posts.
+func TestImportingTheFunctionsConnectsToNoDatabase(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	accept := func() net.Conn {
+		t.Helper()
+		listener.(*net.TCPListener).SetDeadline(time.Now().Add(time.Minute))
+		conn, err := listener.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return conn
+	}
+	variables := environment()
+	variables["DATABASE_URL"] = "mysql://u:hunter2@" + listener.Addr().String() + "/warble"
+	importer := start(t, "list", variables)
+	for range 20 { // time for what an init may have begun
+		time.Sleep(10 * time.Millisecond)
+		importer.call("PUT", "/api/posts", "") // a 405, which asks no database
+	}
+	importer.stop()
+	last, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer last.Close()
+	// The listener accepts in the order of the connections.
+	first := accept()
+	first.Close()
+	if first.RemoteAddr().String() != last.LocalAddr().String() {
+		t.Error("a process that is no function of the platform's has connected")
+	}
+
+	variables["AWS_LAMBDA_RUNTIME_API"] = "127.0.0.1:1"
+	function := start(t, "list", variables)
+	accept().Close() // the driver waits for a word
+	function.stop()
+}
+
 func TestDatabaseThatCannotBeReachedIsA503(t *testing.T) {
 	hung, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
 	if err != nil {

@@ -21,6 +21,9 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 	driver "github.com/go-sql-driver/mysql"
 
+	localclerk "warble/dev/local/clerk"
+	"warble/dev/testkit"
+	"warble/dev/testkit/faults"
 	"warble/dev/testkit/mariadb"
 )
 
@@ -268,6 +271,98 @@ func columns(statement string) string {
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// testdata/before-digest.sql is schema.sql as it was before that column. Functions of
+// both versions run on what comes of it, and no author loses a post or a key.
+func TestADatabaseFromBeforeTheDigestKeepsItsPostsAndTheirKeys(t *testing.T) {
+	g := onMariaDB(t)
+	before, err := os.ReadFile("testdata/before-digest.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.exec(string(before))
+	db := testkit.Open(t, testkit.DatabaseConfig(t, g.url))
+	// POST_INTERVAL is a whole age below, and its slot the one from 1970.
+	const insert = "INSERT INTO posts (user_id, content, created_at, updated_at, idempotency_key, slot) VALUES (?, ?, ?, ?, ?, ?)"
+	const published, edited = "2026-11-01 12:00:00.123", "2026-11-02 12:00:00.001"
+	for _, row := range [][]any{
+		{"user_a", "kept 🐦", published, published, "key", 0},
+		{"user_a", "edited since", published, edited, "KEY", nil},
+		{"user_A", "another author's", published, published, "key", 0},
+		{"user_a", "without a key", published, published, nil, nil},
+		{"user_a", "without a key", published, published, nil, nil},
+		{"user_b", strings.Repeat("é", 200), published, published, strings.Repeat("k", 128), nil},
+	} {
+		if _, err := db.Exec(insert, row...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows := func() (rows []map[string]any) {
+		t.Helper()
+		all, err := db.Queryx("SELECT id, user_id, content, created_at, updated_at, idempotency_key, slot FROM posts ORDER BY id")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer all.Close()
+		for all.Next() {
+			row := map[string]any{}
+			if err := all.MapScan(row); err != nil {
+				t.Fatal(err)
+			}
+			rows = append(rows, row)
+		}
+		if err := all.Err(); err != nil {
+			t.Fatal(err)
+		}
+		return rows
+	}
+	old := rows()
+	if printed := g.mustSettle(""); strings.Contains(printed, "Type yes") || !strings.Contains(printed, "ADD COLUMN `idempotency_digest`") {
+		t.Errorf("printed %s; want the column added and nothing asked", printed)
+	}
+	if now := rows(); fmt.Sprint(now) != fmt.Sprint(old) || len(now) != 6 {
+		t.Errorf("the rows became %s\nwere %s", now, old)
+	}
+	// The version before goes on until the new one is deployed.
+	if _, err := db.Exec(insert, "user_b", "of the version before", published, published, "late", nil); err != nil {
+		t.Error(err)
+	}
+
+	clerk := testkit.StartClerk(t, localclerk.Config{})
+	product := testkit.Start(t, clerk.Environment(g.url, map[string]string{"POST_INTERVAL": "4294967295"}))
+	client := testkit.NewClient(t, product.URL, clerk)
+	for _, test := range []struct {
+		what, user, text, key string
+		status                int
+		content               string
+	}{
+		{"sent again", "user_a", "kept 🐦", "key", 200, "kept 🐦"},
+		{"another text under its key", "user_a", "another text", "key", 422, ""},
+		{"sent again after an edit", "user_a", "as it was", "KEY", 200, "edited since"},
+		{"sent again to the new version", "user_b", "of the version before", "late", 200, "of the version before"},
+		{"a new post in a slot that is taken", "user_a", "too soon", "new", 429, ""},
+		{"a new post in a free slot", "user_b", "new", "new", 201, "new"},
+		{"a new post sent again", "user_b", "new", "new", 200, "new"},
+	} {
+		got := client.Call(test.user, "POST", "/api/posts", testkit.Content(test.text), "Idempotency-Key", test.key)
+		if got.Status != test.status || got.Content != test.content {
+			t.Errorf("%s: %d %s; want %d %q", test.what, got.Status, got.Text, test.status, test.content)
+		}
+	}
+	if n := len(rows()); n != 8 {
+		t.Errorf("%d posts at the end; want the seven and the new one", n)
+	}
+}
+
+func TestAPushMakesNoConnectionButItsOwn(t *testing.T) {
+	g := onMariaDB(t)
+	g.exec(g.schema)
+	proxy := faults.New(t, g.url)
+	g.url = proxy.URL()
+	if printed, ok := g.push(""); !ok || proxy.Connections() != 1 {
+		t.Errorf("ok %v, %d connections, printed %s; want one", ok, proxy.Connections(), printed)
+	}
 }
 
 func TestSomebodyElsesTableIsNamedAndKept(t *testing.T) {
