@@ -79,7 +79,7 @@ document.addEventListener('click', (event) => {
 // Writing and signing in come after the first posts, which need neither.
 await Promise.race([show(), new Promise((done) => setTimeout(done, 1_000))]);
 try {
-  const [session] = await Promise.all([import('./session.js'), import('./composer.js'), import('./edit.js')]);
+  const [session] = await Promise.all([import('./session.js'), import('./writing.js')]);
   session.connect(go);
 } catch {
   part(document, 'toast-says').textContent = 'Signing in could not be loaded. Reading works; reload the page to try again.';

@@ -253,7 +253,7 @@ func draftsOfBoth(t *testing.T, s *site) {
 func typedEarly(t *testing.T, s *site) {
 	tab := s.browser.NewContext(t)
 	released := make(chan struct{})
-	tab.Fail("*/js/composer.js", browser.Outcome{Until: released})
+	tab.Fail("*/js/writing.js", browser.Outcome{Until: released})
 	tab.StartLoading(s.URL)
 	tab.Fill("form textarea", "faster than the script")
 	close(released)
