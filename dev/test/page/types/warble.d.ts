@@ -1,7 +1,7 @@
 // Shapes that public/js shares, for `tsc --checkJs` only. Nothing here is served,
 // so that the page does not carry its types to its readers.
 
-/** A profile as the API gives it (contract.md, "Post"). */
+/** A profile as the API gives it: Post.author of public/openapi.json. */
 interface Author {
   id: string;
   name?: string | null;
