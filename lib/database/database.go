@@ -32,8 +32,9 @@ const (
 	// on the way to a database commonly keep a silent connection.
 	lifetime = 4 * time.Minute
 	idleTime = 3 * time.Minute
-	// dialTimeout leaves a request time to hear of it before its own deadline;
-	// ioTimeout ends a connection whose other side went without a word.
+	// dialTimeout ends before the request's own deadline, so that the request can
+	// still be answered. ioTimeout ends a connection whose other side has gone
+	// without closing it.
 	dialTimeout = 3 * time.Second
 	ioTimeout   = 5 * time.Second
 )
@@ -68,8 +69,8 @@ var malformed = problem.Misconfigured("DATABASE_URL",
 	"is malformed: set it to mysql://user:password@host/database, as PlanetScale's dashboard gives it (special characters in the password percent-encoded), or to a go-sql-driver DSN")
 
 // Config reads both spellings of the address: the URL of PlanetScale's dashboard
-// and of Prisma, and the DSN of go-sql-driver. It takes from them who, where
-// and which database; how the connection behaves is for us to say.
+// and of Prisma, and the DSN of go-sql-driver. It takes the user,
+// the host and the database from them. How the connection behaves is set here.
 func Config(databaseURL string) (*mysql.Config, error) {
 	if databaseURL == "" {
 		return nil, problem.Misconfigured("DATABASE_URL", "is missing: set it to the connection string from PlanetScale's dashboard, Connect")
@@ -110,7 +111,7 @@ func Config(databaseURL string) (*mysql.Config, error) {
 	return config, nil
 }
 
-// local tells whether the database is on this machine, where nobody listens in.
+// local tells whether the database is on this machine, so that no network is between.
 func local(config *mysql.Config) bool {
 	if config.Net == "unix" {
 		return true
@@ -128,8 +129,8 @@ const attempts = 8
 // that writes which met do not meet again.
 const longestPause = 10 * time.Millisecond
 
-// Retry calls try until it says that it is done, at most attempts times, with a
-// random pause between. It returns false when try never was, or ctx has ended.
+// Retry calls try until it returns true, at most attempts times, with a random
+// pause between. It returns false when try never did, or ctx has ended.
 func Retry(ctx context.Context, try func() (done bool)) bool {
 	pause := longestPause / 8
 	for range attempts {
@@ -165,7 +166,7 @@ func is(err error, number uint16) bool {
 	return ok && refused.Number == number
 }
 
-// Problem returns what a caller is told of a failed statement. No row is a 404.
+// Problem returns the problem of a failed statement. No row is a 404.
 // What the network, the driver or the server's state causes is a 503: the same
 // statement succeeds once the database is back. A statement or a scan that cannot
 // work is our mistake, and becomes a 500. The messages of servers and of scans
@@ -176,7 +177,7 @@ func Problem(err error) error {
 		return problem.NotFound()
 	}
 	if refused, ok := errors.AsType[*mysql.MySQLError](err); ok {
-		if advice, ok := ourFault[refused.Number]; ok {
+		if advice, ok := databaseURLErrors[refused.Number]; ok {
 			wrong := problem.Misconfigured("DATABASE_URL", advice)
 			return problem.Unavailable(wrong.Detail, fmt.Errorf("database error %d: DATABASE_URL %s", refused.Number, advice))
 		}
@@ -204,14 +205,14 @@ type connector struct{ driver.Connector }
 func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := c.Connector.Connect(ctx)
 	if err != nil {
-		err = unconnected{err}
+		err = connectError{err}
 	}
 	return conn, err
 }
 
-type unconnected struct{ error }
+type connectError struct{ error }
 
-func (u unconnected) Unwrap() error { return u.error }
+func (e connectError) Unwrap() error { return e.error }
 
 // isConnection tells whether err is the network's or the driver's.
 func isConnection(err error) bool {
@@ -224,7 +225,7 @@ func isConnection(err error) bool {
 		}
 	}
 	var network net.Error
-	return errors.As(err, new(unconnected)) || errors.As(err, &network)
+	return errors.As(err, new(connectError)) || errors.As(err, &network)
 }
 
 // isMistake tells whether a server refuses the statement itself, by the class of
@@ -238,8 +239,8 @@ func isMistake(refused *mysql.MySQLError) bool {
 	return false
 }
 
-// ourFault are the errors that tell of a wrong DATABASE_URL.
-var ourFault = map[uint16]string{
+// databaseURLErrors are the errors of a wrong DATABASE_URL, and what is wrong.
+var databaseURLErrors = map[uint16]string{
 	1044: "names a database that its user may not use",
 	1045: "has a user or password that the database refuses",
 	1049: "names a database that does not exist",

@@ -22,12 +22,12 @@ import (
 	"warble/lib/problem"
 )
 
-// Deadline bounds a whole request, profiles and reconnections included: what
-// has no answer by then is a 503. Readers leave a page that takes longer.
+// Deadline bounds a whole request, profiles and reconnections included. A request
+// without an answer by then is a 503. Readers leave a page that takes longer.
 const Deadline = 5 * time.Second
 
 // CDNMinimum is the shortest time that Vercel's CDN keeps an answer for. A page
-// of posts that it keeps so long costs about one call a second and region,
+// of posts that it keeps for a second costs about one call a second and region,
 // however many people read it.
 const CDNMinimum = time.Second
 
@@ -35,7 +35,8 @@ const CDNMinimum = time.Second
 // answer for ten seconds more while it fetches the next. Browsers ask each time.
 const public = "public, max-age=0, s-maxage=%d, stale-while-revalidate=10"
 
-// An answer to a session, to a write and a failed one are nobody else's.
+// Answers to a session, to a write and to a request that failed are for their
+// caller only.
 const (
 	private = "private, no-store"
 	failed  = "no-store"
@@ -47,8 +48,8 @@ type Path struct {
 	prefix string // what stands before a post's id, where the path ends in one
 }
 
-// The API's paths. A request with another method comes to a function all the
-// same, so that its 405 is a problem like any other.
+// The API's paths. vercel.json routes other methods to a function too, so that
+// their 405 is a problem like any other.
 var (
 	PostsPath = Path{allow: "GET, HEAD, POST, DELETE"}
 	PostPath  = Path{allow: "GET, HEAD, PATCH, DELETE", prefix: "/api/posts/"}
@@ -62,7 +63,7 @@ type Response struct {
 	ContentType string        // of a Body that is a []byte; "" for JSON
 	Body        any           // a []byte where ContentType is set, else encoded as JSON; nil for none
 	Location    string        // Location header; "" for none
-	CDNLifetime time.Duration // how long the CDN may keep it, in whole seconds; 0 for not at all. An answer to a session it never keeps
+	CDNLifetime time.Duration // how long the CDN may keep it, in whole seconds; 0 for not at all. It never keeps an answer to a session
 }
 
 // Request is a request on its way to a function's own code.
@@ -74,9 +75,9 @@ type Request struct {
 // The log goes to standard error, which Vercel keeps line by line.
 var log = slog.New(slog.NewJSONHandler(os.Stderr, nil))
 
-// Serve answers r with what handle returns for it. Called with another method
-// it answers 405; GET stands for HEAD too. What handle returns as an error, or
-// panics with, is answered as a problem and logged.
+// Serve answers r with what handle returns for it. A request with another method
+// is a 405; a function for GET answers HEAD too. An error of handle, and a panic,
+// are answered as a problem and logged.
 func Serve(w http.ResponseWriter, r *http.Request, method string, path Path, handle func(*Request) (*Response, error)) {
 	ctx, cancel := context.WithTimeout(r.Context(), Deadline)
 	defer cancel()
@@ -91,7 +92,7 @@ func Serve(w http.ResponseWriter, r *http.Request, method string, path Path, han
 
 func call(r *Request, method string, path Path, handle func(*Request) (*Response, error)) (response *Response, err error) {
 	defer func() {
-		// The bridge would let a panic end the process, and the pool with it.
+		// Through the bridge a panic would end the process, and its pool of connections.
 		if v := recover(); v != nil {
 			response, err = nil, fmt.Errorf("panic: %v\n%s", v, debug.Stack())
 		}
@@ -166,16 +167,16 @@ func matches(ifNoneMatch []string, etag string) bool {
 }
 
 func fail(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
-	requestID := requestID(r)
+	id := requestID(r)
 	level := slog.LevelWarn
 	if p.Status >= 500 {
 		level = slog.LevelError
 	}
 	log.Log(context.Background(), level, "request failed",
-		"status", p.Status, "method", r.Method, "path", r.URL.Path, "requestId", requestID, "cause", p.Error())
+		"status", p.Status, "method", r.Method, "path", r.URL.Path, "requestId", id, "cause", p.Error())
 
 	header := w.Header()
-	clear(header) // nothing that a half-made answer had set
+	clear(header) // what an unfinished answer had set
 	header.Set("Cache-Control", failed)
 	if p.Status == http.StatusNotFound {
 		header.Set("X-Robots-Tag", "noindex")
@@ -201,7 +202,7 @@ func fail(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
 		Status    int    `json:"status"`
 		Detail    string `json:"detail"`
 		RequestID string `json:"requestId,omitempty"`
-	}{"about:blank", http.StatusText(p.Status), p.Status, p.Detail, requestID})
+	}{"about:blank", http.StatusText(p.Status), p.Status, p.Detail, id})
 	send(w, r, p.Status, "application/problem+json", body)
 }
 
@@ -214,8 +215,8 @@ func Origin(r *http.Request) string {
 	return "https://" + r.Host
 }
 
-// requestID is Vercel's own id of the request, which its log shows too. It is
-// cut where no id of Vercel's ends, since elsewhere a caller may choose it.
+// requestID is Vercel's own id of the request, which its log shows too. It is cut
+// to 100 characters, more than Vercel's have: elsewhere a caller may choose it.
 func requestID(r *http.Request) string {
 	id := r.Header.Get("X-Vercel-Id")
 	return id[:min(len(id), 100)]

@@ -23,20 +23,20 @@ func IDInPath(path, prefix string) (int64, error) {
 	return id, nil
 }
 
-// parseNumber takes 1 to 2^63-1 in its one decimal spelling.
+// parseNumber takes 1 to 2^63-1 in decimal, without a sign or leading zeros.
 func parseNumber(s string) (int64, bool) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	return n, err == nil && n > 0 && strconv.FormatInt(n, 10) == s
 }
 
-// Page is a stretch of the feed, newest first.
+// Page says which posts of the feed to return, newest first.
 type Page struct {
 	Limit  int    // posts, 1 to 100
 	UserID string // one author's posts only; "" for everybody's
 	Before Cursor // posts older than this
 }
 
-// Posts to a page. A hundred is also what one call to Clerk can name authors for.
+// Posts in a page. A hundred is also the most users that one call to Clerk returns.
 const (
 	defaultLimit = 20
 	maxLimit     = 100
@@ -77,8 +77,8 @@ func ParsePage(rawQuery string) (Page, error) {
 	return page, nil
 }
 
-// RequiredUserID reads userId from a query string, where it must be. Its error is
-// a 400 that says what to send.
+// RequiredUserID reads userId from a query string. Its error is a 400 that says
+// what to send.
 func RequiredUserID(rawQuery string) (string, error) {
 	page, err := ParsePage(rawQuery)
 	if err == nil && page.UserID == "" {
@@ -97,14 +97,14 @@ func (p Page) Cut(rows []Post) (posts []Post, next string) {
 	return rows[:p.Limit], Cursor{time.Time(last.CreatedAt), last.ID}.String()
 }
 
-// Cursor is a place in the feed: that of the last post of a page. Posts are
-// ordered by time and then id, so that it stays where it is however many come.
+// Cursor is a position in the feed: that of the last post of a page. Posts are
+// ordered by time and then id, so that new posts do not move it.
 type Cursor struct {
 	CreatedAt time.Time
 	ID        int64
 }
 
-// newest is a cursor before all posts: the last instant a DATETIME(3) has.
+// newest is a cursor before all posts: the last time that a DATETIME(3) can have.
 var newest = Cursor{time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC), math.MaxInt64}
 
 // String is the cursor as the API gives it: "<Unix milliseconds>-<id>".
@@ -112,7 +112,7 @@ func (c Cursor) String() string {
 	return fmt.Sprintf("%d-%d", c.CreatedAt.UnixMilli(), c.ID)
 }
 
-// ParseCursor is the reverse of String, and takes nothing else.
+// ParseCursor is the reverse of String. It accepts nothing else.
 func ParseCursor(s string) (Cursor, error) {
 	left, right, _ := strings.Cut(s, "-")
 	milli, ok := parseNumber(left)

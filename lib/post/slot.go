@@ -19,8 +19,8 @@ type Slot struct {
 }
 
 // SlotAt returns the slot of the clock that now is in. It is named by its start
-// and not by a running number, so that a change of POST_INTERVAL cannot make
-// two slots of different times one.
+// and not by a running number, so that after a change of POST_INTERVAL two slots
+// of different times cannot have the same name.
 func SlotAt(now time.Time) (Slot, error) {
 	interval := defaultInterval
 	if value, ok := os.LookupEnv("POST_INTERVAL"); ok && value != "" {

@@ -61,8 +61,8 @@ func Unavailable(detail string, cause error) *Problem {
 	}
 }
 
-// From returns err as a problem. An error that is none is a mistake of ours:
-// a 500 that says nothing about its cause.
+// From returns err as a problem. Any other error is a mistake of ours: a 500
+// that says nothing about its cause.
 func From(err error) *Problem {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		return p

@@ -25,35 +25,35 @@ import (
 const (
 	// timeout bounds the one call to Clerk that a page of posts may cost.
 	timeout = time.Second
-	// lifetime is how long a profile is taken as current: a new name or picture
-	// shows after so long at most. That Clerk has no such user is kept as long.
+	// lifetime is how long a profile is kept: a new name or picture shows after that
+	// time at most. The answer that Clerk has no such user is kept as long.
 	lifetime = 5 * time.Minute
-	// backoff is how long Clerk is left alone after a call has failed, so that its
+	// backoff is how long Clerk is not called after a call has failed, so that its
 	// outage costs one reader a second and not all of them.
 	backoff = 10 * time.Second
 	// capacity bounds the profiles in memory: at some 500 bytes each, 5 MB.
 	capacity = 10_000
 )
 
-// Fill sets the Author of each post, as far as Clerk tells: a post whose author
-// is not known, or not in time, stays without. It makes at most one call.
+// Fill sets the Author of each post. A post whose author Clerk does not know, or
+// does not name in time, stays without one. It makes at most one call.
 func Fill(ctx context.Context, posts []post.Post) {
 	ids := make([]string, len(posts))
 	for i := range posts {
 		ids[i] = posts[i].UserID
 	}
-	for i, author := range ours().profiles(ctx, ids) {
+	for i, author := range configured().profiles(ctx, ids) {
 		posts[i].Author = author
 	}
 }
 
 // FillOne is Fill for one post.
 func FillOne(ctx context.Context, p *post.Post) {
-	p.Author = ours().profiles(ctx, []string{p.UserID})[0]
+	p.Author = configured().profiles(ctx, []string{p.UserID})[0]
 }
 
-// ours is the process's own directory, of the environment's Clerk instance.
-var ours = sync.OnceValue(func() *directory {
+// configured is the directory of the environment's Clerk instance.
+var configured = sync.OnceValue(func() *directory {
 	backend, err := clerkapi.Backend(timeout)
 	d := &directory{backend: backend, now: time.Now, entries: map[string]entry{}}
 	if err != nil {
@@ -62,7 +62,7 @@ var ours = sync.OnceValue(func() *directory {
 	return d
 })
 
-// directory keeps the profiles that Clerk has told.
+// directory caches profiles.
 type directory struct {
 	backend clerk.Backend // nil when it is not configured
 	now     func() time.Time
@@ -77,14 +77,14 @@ type entry struct {
 	expires time.Time
 }
 
-// profiles returns the author of each id, nil where there is none to be had.
+// profiles returns the author of each id, nil where it is not known.
 func (d *directory) profiles(ctx context.Context, ids []string) []*post.Author {
 	d.refresh(ctx, d.stale(ids))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	authors := make([]*post.Author, len(ids))
 	for i, id := range ids {
-		authors[i] = d.entries[id].author // one that could not be refreshed is better than none
+		authors[i] = d.entries[id].author // an outdated profile is better than none
 	}
 	return authors
 }
@@ -123,14 +123,14 @@ func (d *directory) refresh(ctx context.Context, ids []string) {
 		if len(d.entries)+len(ids) <= capacity {
 			break
 		}
-		delete(d.entries, id) // any: a busy author is back with the next page
+		delete(d.entries, id) // any one: an active author is back with the next page
 	}
 	for _, id := range ids {
 		d.entries[id] = entry{users[id], now.Add(lifetime)}
 	}
 }
 
-// The feed does not fail for a profile, so that no failed request tells of it.
+// The feed does not fail for a profile, so that no line of a failed request has it.
 func (d *directory) report(cause error) {
 	slog.New(slog.NewJSONHandler(os.Stderr, nil)).Warn("posts go without authors", "cause", cause.Error())
 }

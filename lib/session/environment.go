@@ -75,23 +75,23 @@ func readIssuer() (string, error) {
 // deployment's own, as Vercel's variables name them without a scheme, for a proxy
 // in front that changes the host; and those that we are told.
 func readOrigins() (map[string]bool, error) {
-	ours := map[string]bool{}
+	origins := map[string]bool{}
 	for _, name := range []string{"VERCEL_URL", "VERCEL_BRANCH_URL", "VERCEL_PROJECT_PRODUCTION_URL"} {
 		if host := os.Getenv(name); host != "" {
-			ours["https://"+strings.ToLower(host)] = true
+			origins["https://"+strings.ToLower(host)] = true
 		}
 	}
-	for party := range strings.SplitSeq(os.Getenv("CLERK_AUTHORIZED_PARTIES"), ",") {
-		party = strings.ToLower(strings.TrimSuffix(strings.TrimSpace(party), "/"))
-		if party == "" {
+	for origin := range strings.SplitSeq(os.Getenv("CLERK_AUTHORIZED_PARTIES"), ",") {
+		origin = strings.ToLower(strings.TrimSuffix(strings.TrimSpace(origin), "/"))
+		if origin == "" {
 			continue
 		}
-		if u, err := url.Parse(party); err != nil || u.Scheme+"://"+u.Host != party || u.Host == "" {
+		if u, err := url.Parse(origin); err != nil || u.Scheme+"://"+u.Host != origin || u.Host == "" {
 			return nil, problem.Misconfigured("CLERK_AUTHORIZED_PARTIES", "must be origins such as https://example.com, with commas between them")
 		}
-		ours[party] = true
+		origins[origin] = true
 	}
-	return ours, nil
+	return origins, nil
 }
 
 // parseKey takes the instance's public key as dashboards and shells hand it on:

@@ -16,21 +16,21 @@ import (
 )
 
 const (
-	// keyLifetime is how long the instance's keys are taken as current. A key
-	// that Clerk has withdrawn is accepted for so long at most.
+	// keyLifetime is how long the instance's keys are used before they are fetched
+	// again. A key that Clerk has withdrawn is accepted for that long at most.
 	keyLifetime = time.Hour
-	// fetchInterval is the least time between two fetches, whoever asks and
-	// whatever key a token names. A new key is accepted after so long at most.
+	// fetchInterval is the least time between two fetches, whatever key a token
+	// names. A new key is accepted after that time at most.
 	fetchInterval = 30 * time.Second
-	// firstInterval is the same as long as no key is known at all, and nobody
-	// who is signed in can do anything.
+	// firstInterval is the interval until the first key is loaded: until then
+	// nobody who is signed in can do anything.
 	firstInterval = 2 * time.Second
 	// fetchTimeout bounds a fetch; it leaves the request time for its query.
 	fetchTimeout = 2 * time.Second
 )
 
-// keySet is the instance's JWKS, fetched when it is needed and kept. Keys stay
-// good beyond their lifetime for as long as Clerk cannot be asked.
+// keySet caches the instance's JWKS, which is fetched when it is needed. While
+// Clerk cannot be reached, keys stay valid beyond their lifetime.
 type keySet struct {
 	client *jwks.Client
 	now    func() time.Time
@@ -52,8 +52,8 @@ func (s *keySet) keyOf(ctx context.Context, token string) (*clerk.JSONWebKey, er
 	return s.key(ctx, unverified.KeyID)
 }
 
-// key returns the key named kid. Its error is a problem when there is no
-// telling, because the keys cannot be fetched.
+// key returns the key named kid. Its error is a problem when the keys cannot be
+// fetched, so that nobody can tell whether there is such a key.
 func (s *keySet) key(ctx context.Context, kid string) (*clerk.JSONWebKey, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -41,21 +41,21 @@ func Optional(r *http.Request) (User, error) {
 // is a 401; when Clerk is not configured, or cannot be asked for its key, it is
 // a 500 or 503.
 func Required(r *http.Request) (User, error) {
-	return required(r, ours)
+	return required(r, configured)
 }
 
-func required(r *http.Request, ours func() (*instance, error)) (User, error) {
+func required(r *http.Request, configured func() (*instance, error)) (User, error) {
 	token, err := bearer(r.Header.Values("Authorization"))
 	if err != nil {
-		return User{}, refused(err)
+		return User{}, unauthorized(err)
 	}
-	i, err := ours()
+	i, err := configured()
 	if err != nil {
 		return User{}, err
 	}
 	user, err := i.verify(r.Context(), token, originOf(r))
 	if err != nil && !errors.As(err, new(*problem.Problem)) {
-		err = refused(err)
+		err = unauthorized(err)
 	}
 	return user, err
 }
@@ -67,7 +67,7 @@ func originOf(r *http.Request) string {
 	return strings.ToLower(r.Header.Get("X-Forwarded-Proto") + "://" + r.Host)
 }
 
-func refused(cause error) error {
+func unauthorized(cause error) error {
 	return &problem.Problem{
 		Status: http.StatusUnauthorized,
 		Detail: "There is no valid session. Sign in, and send a current Clerk session token as Authorization: Bearer.",
@@ -92,25 +92,25 @@ func bearer(authorization []string) (token string, err error) {
 	return token, nil
 }
 
-// ours is the process's own Clerk instance: read from the environment once.
-var ours = sync.OnceValues(fromEnvironment)
+// configured is the Clerk instance of the environment, which is read once.
+var configured = sync.OnceValues(fromEnvironment)
 
-// instance is what there is to know of a Clerk instance to verify its sessions.
+// instance has what is needed to verify the sessions of a Clerk instance.
 type instance struct {
 	issuer  string                                                             // the Frontend API's origin
 	origins map[string]bool                                                    // accepted whichever origin a request came to
 	key     func(ctx context.Context, token string) (*clerk.JSONWebKey, error) // for RS256
-	seen    seen
+	cache   tokenCache
 }
 
-// verify returns whose session token it is. origin is the one that the request
+// verify returns the user of a session token. origin is the one that the request
 // came to: pages of that origin may use their token there.
 func (i *instance) verify(ctx context.Context, token, origin string) (User, error) {
-	if known, ok := i.seen.session(token, time.Now()); ok {
-		if err := i.checkParty(known.party, origin); err != nil {
+	if cached, ok := i.cache.get(token, time.Now()); ok {
+		if err := i.checkAuthorizedParty(cached.authorizedParty, origin); err != nil {
 			return User{}, err
 		}
-		return known.user, nil
+		return cached.user, nil
 	}
 	key, err := i.key(ctx, token)
 	if err != nil {
@@ -127,7 +127,7 @@ func (i *instance) verify(ctx context.Context, token, origin string) (User, erro
 	if err != nil {
 		return User{}, fmt.Errorf("the token is refused: %w", err)
 	}
-	custom, err := customClaims(token)
+	extra, err := readExtraClaims(token)
 	switch {
 	case err != nil:
 		return User{}, fmt.Errorf("the token's claims: %w", err)
@@ -137,21 +137,21 @@ func (i *instance) verify(ctx context.Context, token, origin string) (User, erro
 		return User{}, errors.New("the token has no sid: it is no session's")
 	case !post.IsUserID(claims.Subject):
 		return User{}, errors.New("the token's sub is no user's id")
-	case custom.Status == "pending":
+	case extra.Status == "pending":
 		return User{}, errors.New("the session is pending: its user has a task left to do at Clerk")
 	}
-	if err := i.checkParty(claims.AuthorizedParty, origin); err != nil {
+	if err := i.checkAuthorizedParty(claims.AuthorizedParty, origin); err != nil {
 		return User{}, err
 	}
-	user := User{ID: claims.Subject, Moderator: custom.isModerator()}
-	i.seen.add(token, session{user, claims.AuthorizedParty, time.Unix(*claims.Expiry, 0).Add(leeway)})
+	user := User{ID: claims.Subject, Moderator: extra.isModerator()}
+	i.cache.add(token, session{user, claims.AuthorizedParty, time.Unix(*claims.Expiry, 0).Add(leeway)})
 	return user, nil
 }
 
-// checkParty returns an error unless the page that a token was made for is of the
+// checkAuthorizedParty returns an error unless the page that a token was made for is of the
 // origin that the request came to, or of another of ours. Several sites can share
 // a Clerk instance: a token of one is not good for the others.
-func (i *instance) checkParty(party, origin string) error {
+func (i *instance) checkAuthorizedParty(party, origin string) error {
 	party = strings.ToLower(party)
 	if party == "" || party == origin || i.origins[party] {
 		return nil
@@ -159,16 +159,16 @@ func (i *instance) checkParty(party, origin string) error {
 	return errors.New("the token's azp is another site's: neither the origin that the request came to nor in CLERK_AUTHORIZED_PARTIES")
 }
 
-// custom are the claims of a session token that the SDK does not know.
-type custom struct {
+// extraClaims are those of a session token that the SDK does not know.
+type extraClaims struct {
 	Status   string          `json:"sts"`
 	Metadata json.RawMessage `json:"metadata"` // the user's public metadata, where the instance's session token is customised so
 }
 
-// customClaims reads them from a verified token. The SDK's own way to read
+// readExtraClaims reads them from a verified token. The SDK's own way to read
 // further claims would decode all claims once more.
-func customClaims(token string) (custom, error) {
-	var claims custom
+func readExtraClaims(token string) (extraClaims, error) {
+	var claims extraClaims
 	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
 	if err == nil {
 		err = json.Unmarshal(payload, &claims)
@@ -178,7 +178,7 @@ func customClaims(token string) (custom, error) {
 
 // isModerator reads metadata.role, as Clerk's guide to roles in the session token
 // has it. Metadata of another form is no role.
-func (c custom) isModerator() bool {
+func (c extraClaims) isModerator() bool {
 	var metadata struct {
 		Role any `json:"role"`
 	}

@@ -579,11 +579,11 @@ func TestATokenIsGoodUntilItExpiresHoweverOftenItIsSent(t *testing.T) {
 			t.Fatalf("user %q, %v after %v; want it good, and then not", userID, err, time.Since(begun))
 		}
 	}
-	for n := range 3 * maxSeen { // and they are not kept for ever
-		i.seen.add(string(rune(n+1)), session{user: User{ID: "user_2"}, expires: time.Now().Add(time.Minute)})
+	for n := range 3 * maxTokens { // and they are not kept for ever
+		i.cache.add(string(rune(n+1)), session{user: User{ID: "user_2"}, expires: time.Now().Add(time.Minute)})
 	}
-	if len(i.seen.tokens) > maxSeen {
-		t.Errorf("%d tokens kept; want %d at most", len(i.seen.tokens), maxSeen)
+	if len(i.cache.tokens) > maxTokens {
+		t.Errorf("%d tokens kept; want %d at most", len(i.cache.tokens), maxTokens)
 	}
 }
 
