@@ -74,7 +74,9 @@ func TestBudget(t *testing.T) {
 		tab.StartLoading(p.URL)
 		tab.Wait(`location.pathname === '/' && window.first`)
 		// The posts do not wait for their pictures, nor for the icon, which comes when the browser likes.
-		requests := browser.Eval[int](tab, `1 + performance.getEntriesByType('resource').filter((e) => e.startTime < first && !/\/img\/|favicon/.test(e.name)).length`)
+		// Without a status are what the browser thought of too early: its policy lets scripts load
+		// when their elements are there.
+		requests := browser.Eval[int](tab, `1 + performance.getEntriesByType('resource').filter((e) => e.startTime < first && e.responseStatus && !/\/img\/|favicon/.test(e.name)).length`)
 		fmt.Printf("page: %s, Clerk delayed by 6 s: first post after %.0f ms and %d requests\n", visit, browser.Eval[float64](tab, `first`), requests)
 		if requests > mostRequests {
 			t.Errorf("%d requests before the first post; want at most %d", requests, mostRequests)

@@ -2,14 +2,18 @@ package page
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
 	localclerk "warble/dev/local/clerk"
@@ -56,4 +60,61 @@ func TestTheFormThatADeployedPageHas(t *testing.T) {
 	tab.Reload()
 	isSignedIn(tab)
 	tab.Press(newest, "Delete")
+}
+
+// breaches are the violations of its policy that a tab reports, which this test
+// is about, in place of failures.
+type breaches struct {
+	testing.TB
+	mu   sync.Mutex
+	said []string
+}
+
+func (b *breaches) Errorf(format string, args ...any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.said = append(b.said, fmt.Sprintf(format, args...))
+}
+
+// Until the page names Clerk's host in a <meta>, scripts from any https host are
+// what Clerk needs; markup that somebody slipped in must not make use of that.
+func TestScriptsThatSlipIntoThePageRunNowhere(t *testing.T) {
+	p := testkit.Start(t, nil)
+	response, err := http.Get(p.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	page, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := map[string]string{"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": response.Header.Get("Content-Security-Policy")}
+	const slipped = `<script>ran = ['inline']</script><script src="https://elsewhere.test/classic.js"></script>` +
+		`<script type="module" src="https://elsewhere.test/module.js"></script><script src="/slipped.js"></script>` +
+		`<img src="/none.png" onerror="ran = ['handler']"><iframe srcdoc="<script>parent.ran = ['frame']</script>"></iframe><main `
+
+	found := &breaches{TB: t}
+	tab := browser.Open(found)
+	tab.Intercept("*", func(request *network.Request) browser.Outcome {
+		switch {
+		case request.URL == p.URL+"/":
+			return browser.Outcome{Status: http.StatusOK, Header: header, Body: strings.Replace(string(page), "<main ", slipped, 1)}
+		case strings.Contains(request.URL, "elsewhere.test") || strings.HasSuffix(request.URL, "/slipped.js"):
+			return browser.Outcome{Status: http.StatusOK, Header: map[string]string{"Content-Type": "text/javascript", "Access-Control-Allow-Origin": "*"}, Body: "window.ran = ['loaded']"}
+		}
+		return browser.Outcome{}
+	})
+	tab.Go(p.URL)
+	signIn(tab, "ada") // the page's own scripts and Clerk's do run
+	if ran := browser.Eval[bool](tab, `'ran' in window`); ran {
+		t.Errorf("a slipped script ran: %s", browser.Eval[string](tab, `JSON.stringify(ran)`))
+	}
+	found.mu.Lock()
+	defer found.mu.Unlock()
+	for _, blocked := range []string{"inline script", "classic.js", "module.js", "slipped.js", "event handler"} {
+		if !slices.ContainsFunc(found.said, func(said string) bool { return strings.Contains(said, blocked) }) {
+			t.Errorf("the browser does not say that it refused the %s: %q", blocked, found.said)
+		}
+	}
 }

@@ -1,0 +1,52 @@
+package page_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Browsers run the page's first script by its hash in vercel.json, and by nothing
+// else: with another hash there, readers see an empty page.
+func TestThePolicyHasTheHashOfThePagesScript(t *testing.T) {
+	page, err := os.ReadFile("../../public/index.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scripts := regexp.MustCompile(`(?s)<script([^>]*)>(.*?)</script>`).FindAllSubmatch(page, -1)
+	if len(scripts) != 1 || len(scripts[0][1]) > 0 {
+		t.Fatalf("public/index.html has the scripts %q; want one, without attributes: the policy lets no other run. main.js may import or inject more", scripts)
+	}
+	sum := sha256.Sum256(scripts[0][2])
+	hash := "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+
+	content, err := os.ReadFile("../../vercel.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config struct {
+		Routes []struct{ Headers map[string]string }
+	}
+	if err := json.Unmarshal(content, &config); err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, route := range config.Routes {
+		for directive := range strings.SplitSeq(route.Headers["Content-Security-Policy"], "; ") {
+			if !strings.HasPrefix(directive, "script-src ") {
+				continue
+			}
+			found = true
+			if want := "script-src 'strict-dynamic' " + hash + " 'self' https:"; directive != want {
+				t.Errorf("vercel.json has\n%s\nfor the script of public/index.html it must have\n%s", directive, want)
+			}
+		}
+	}
+	if !found {
+		t.Error("vercel.json has no script-src: scripts from anywhere would run")
+	}
+}
