@@ -1,10 +1,14 @@
 package contract
 
 import (
+	"bytes"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"warble/dev/testkit"
@@ -35,6 +39,44 @@ func TestEveryPlaceHasTheSameLengthOfAPost(t *testing.T) {
 					t.Errorf("%s has %q; post.MaxLength is %d", place.file, match[0], post.MaxLength)
 				}
 			}
+		}
+	}
+}
+
+// SECURITY.md says of each promise which test holds it. A reader who looks for a
+// test that was renamed finds nothing, and believes nothing.
+func TestEveryTestThatADocumentNamesExists(t *testing.T) {
+	t.Parallel()
+	var documents, tests bytes.Buffer
+	err := filepath.WalkDir(testkit.Root(), func(file string, entry fs.DirEntry, err error) error {
+		into := &documents
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir():
+			if slices.Contains([]string{"node_modules", ".cache", ".git"}, entry.Name()) {
+				return fs.SkipDir
+			}
+			return nil
+		case strings.HasSuffix(file, "_test.go"):
+			into = &tests
+		case !strings.HasSuffix(file, ".md"):
+			return nil
+		}
+		text, err := os.ReadFile(file)
+		into.Write(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`((?:Test|Fuzz)\\w+)`").FindAllSubmatch(documents.Bytes(), -1)
+	if len(named) < 40 {
+		t.Fatalf("the documents name %d tests", len(named))
+	}
+	for _, name := range named {
+		if !bytes.Contains(tests.Bytes(), []byte("func "+string(name[1])+"(")) {
+			t.Errorf("a document names %s, which is no test", name[1])
 		}
 	}
 }
