@@ -14,20 +14,22 @@ export class Problem extends Error {
 }
 
 /**
- * Asks the API; throws a Problem for all but 2xx and 304.
- * @param {string} path @param {How} how
+ * Asks the API; throws a Problem for all but 2xx.
+ * @param {string} path @param {How} how @returns {Promise<Answer>}
  */
-export async function request(path, { method = 'GET', token, key, etag, content } = {}) {
-  const headers = new Headers();
+export async function request(path, { method = 'GET', token, key, content } = {}) {
+  // A read must be able to fill the CDN's cache. With no-store the browser sends no If-None-Match, whose 304 the
+  // CDN would not keep. The empty headers keep it from sending no-cache instead, which makes readers wait for the origin.
+  const headers = new Headers({ Pragma: '', 'Cache-Control': '' });
   if (token) headers.set('Authorization', `Bearer ${token}`);
   if (key) headers.set('Idempotency-Key', key);
-  if (etag) headers.set('If-None-Match', etag);
   if (content) headers.set('Content-Type', 'application/json');
   let answer, text;
   try {
     answer = await fetch(path, {
       method,
       headers,
+      cache: 'no-store',
       body: content && JSON.stringify({ content }),
       signal: AbortSignal.timeout(timeout),
     });
@@ -42,7 +44,7 @@ export async function request(path, { method = 'GET', token, key, etag, content 
   } catch {
     // Not ours: a proxy's page.
   }
-  if ((ok && body !== undefined) || status === 304) return { status, etag: answer.headers.get('ETag') ?? '', body };
+  if (ok && body !== undefined) return { body };
   throw new Problem(ok ? 0 : status, body?.detail ?? 'Warble cannot do that just now.', retryAfter(answer.headers));
 }
 

@@ -1,15 +1,21 @@
 // A place: the feed, one person's posts, or one post.
 
-import { Problem, request } from './api.js';
-import { copy, createPost, drawFace, fillPost, nameOf, part, people, postOf, showHandle } from './post.js';
+import { backoff, Problem, request } from './api.js';
+import { copy, createPost, drawFace, fillPost, fromNow, nameOf, part, people, postOf, showHandle } from './post.js';
 import { events, newestFirst, withOwn } from './storage.js';
 
-/** How often new posts are looked for, and a failed load is tried again: in ms, first and last. */
+/** How often the posts are read again while nothing is new: in ms, first and last. */
 const soonest = 5_000;
 const latest = 60_000;
 
-/** @param {Element | null | undefined} element */
-const focusOn = (element) => /** @type {HTMLElement | undefined} */ (element)?.focus();
+/** The API's largest page. */
+const most = 100;
+
+/** Most pages to read for the place that a reader comes back to. */
+const deepest = 20;
+
+const focusOn = (element) => element?.focus();
+const isPost = (one) => one?.id > 0 && one.userId && one.content && one.createdAt;
 
 export class Feed {
   element = copy('place');
@@ -22,27 +28,35 @@ export class Feed {
   articles = new Map();
   /** @type {Post[]} new ones, behind the button */
   waiting = [];
-  gap = false; // more than a page of them
+  gap = false; // there are more between them and those shown
+  /** @type {Post} Every post from here to oldest is shown, as of the last read. One's own new ones can stand above. */
+  newest;
+  /** @type {Post} */
+  oldest;
+  next = ''; // the cursor of what is older
+  gone = new Set(); // ids of those that one is deleting
   loaded = false;
   shown = false;
-  busy = false;
-  etag = '';
-  next = '';
+  /** @type {Promise<void>} */
+  asking;
   pause = soonest;
+  tries = 0; // reads that failed one after another
+  earliest = 0; // the time before which the API is not asked again
   timer = 0;
+  turn = Promise.resolve();
   end = new AbortController();
   reach = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && this.loadOlder(), { rootMargin: '600px' });
 
-  /** @param {Place} place */
-  constructor({ kind, id }) {
+  /** @param {Place} place @param {Position} at where the reader was */
+  constructor({ kind, id }, at) {
     this.kind = kind;
     this.id = id;
+    this.at = at;
     this.single = kind === 'post';
-    this.path = this.single ? `/api/posts/${id}` : kind === 'user' ? `/api/posts?userId=${id}` : '/api/posts';
     this.element.dataset.kind = kind;
     if (this.single) this.list.role = 'group';
     for (let i = this.single ? 1 : 6; i; i--) this.list.append(copy('skeleton'));
-    this.again.onclick = () => this.load();
+    this.again.onclick = () => this.sync();
     this.older.onclick = () => this.loadOlder();
     this.fresh.onclick = () => this.showFresh();
     this.list.onkeydown = (event) => this.step(event);
@@ -52,7 +66,7 @@ export class Feed {
   show() {
     this.shown = true;
     this.head();
-    return this.loaded ? this.watch() : this.load();
+    return this.sync();
   }
 
   hide() {
@@ -65,126 +79,182 @@ export class Feed {
     this.reach.disconnect();
   }
 
+  /** Asks as soon as the API allows. */
   wake() {
     this.pause = soonest;
-    if (this.loaded) this.check();
-    else this.load();
+    this.sync(this.earliest - Date.now());
   }
 
-  /** Those here, in order, without those on their way. */
-  posts() {
-    return [...this.list.children].map(postOf).filter((post) => post && post.id > 0);
+  online() {
+    this.earliest = 0;
+    this.wake();
+    this.observe();
+  }
+
+  /** Runs one task after another, however each ends. */
+  queue(task) {
+    const result = this.turn.then(task);
+    this.turn = result.catch(() => {});
+    return result;
+  }
+
+  /** Asks in so many ms, and then again and again. A hidden page does not ask. */
+  sync(wait = 0) {
+    clearTimeout(this.timer);
+    if (!this.shown || document.hidden) return;
+    if (wait <= 0) return this.asking ??= this.ask();
+    this.timer = setTimeout(() => this.sync(), wait);
+  }
+
+  /** Loads the posts, or looks for what has changed. */
+  async ask() {
+    let wait;
+    try {
+      await this.queue(() => this.loaded ? this.check() : this.load());
+      this.tries = this.earliest = 0;
+      wait = this.pause;
+    } catch (error) {
+      wait = this.failed(error);
+    }
+    this.asking = undefined;
+    this.sync(wait);
+  }
+
+  /** Returns when to ask again, in ms. */
+  failed(error) {
+    const { message, retryAfter } = error;
+    const wait = backoff(++this.tries, retryAfter);
+    this.earliest = Date.now() + wait;
+    if (!(error instanceof Problem)) reportError(error);
+    if (!this.loaded) {
+      if (!this.articles.size) this.list.replaceChildren(); // the message takes the skeletons' place
+      this.says(`${message} Trying again ${fromNow(wait / 1000)}.`);
+      this.again.hidden = false;
+    }
+    return wait;
+  }
+
+  /** Reads a page of posts, the newest without before. */
+  async read(before = '', limit = 0) {
+    const query = new URLSearchParams();
+    if (this.kind === 'user') query.set('userId', this.id);
+    if (before) query.set('before', before);
+    if (limit) query.set('limit', String(limit));
+    let body;
+    try {
+      ({ body } = await request(`/api/posts${this.single ? `/${this.id}` : query.size ? `?${query}` : ''}`));
+    } catch (error) {
+      if (!this.single || error.status !== 404) throw error;
+      return { posts: [], next: '' };
+    }
+    const posts = this.single ? [body] : body?.posts;
+    if (!Array.isArray(posts) || !posts.every(isPost)) throw new Problem(0, 'Warble did not answer as it should.');
+    return { posts, next: posts.length ? body.next ?? '' : '' };
   }
 
   async load() {
-    if (this.busy) return;
-    this.busy = true;
-    clearTimeout(this.timer);
-    try {
-      const { body, etag } = await request(this.path);
-      this.etag = etag;
-      this.begin(withOwn(this.single ? [body] : body.posts, (post) => this.belongs(post)), body.next);
-    } catch (error) {
-      this.failed(error);
-    }
-    this.busy = false;
-    this.watch();
-  }
-
-  /** @param {Post[]} posts @param {string} next */
-  begin(posts, next = '') {
+    const { posts, next } = await this.read('', this.at && most);
+    const last = next && posts.at(-1);
+    const all = await withOwn(posts, (post) => this.belongs(post) && (!last || newestFirst(post, last) < 0));
     for (const child of [...this.list.children]) {
       const id = postOf(child)?.id ?? 0;
       if (id < 0) continue; // on its way
       child.remove();
       this.articles.delete(id);
     }
-    this.next = next;
+    this.newest = posts[0];
+    this.extend(all, posts, next);
     this.loaded = true;
-    this.list.ariaBusy = 'false';
     this.wait([]);
-    this.add(posts);
+    for (let i = 0; i < deepest && this.at && this.oldest && this.next && newestFirst(this.oldest, this.at) < 0; i++) await this.readOlder(most);
     this.settle();
+    if (this.at) this.restore(this.at);
+    this.at = null;
+  }
+
+  /** Shows posts, as far as a page goes. */
+  extend(posts, page, next) {
+    this.oldest = page.at(-1);
+    this.next = next;
+    this.add(posts);
     this.observe();
   }
 
-  /** @param {unknown} error */
-  failed(error) {
-    if (!(error instanceof Problem)) throw error;
-    if (error.status === 404) return this.begin([]);
-    const wait = error.retryAfter * 1000 || this.pause;
-    this.slower();
-    this.says(`${error.message} Trying again in ${Math.ceil(wait / 1000)} seconds.`);
-    this.again.hidden = false;
-    this.timer = setTimeout(() => this.load(), wait);
+  async readOlder(limit) {
+    const { posts, next } = await this.read(this.next, limit);
+    this.extend(await withOwn(posts, () => false), posts, next);
   }
 
   async loadOlder() {
-    if (this.busy || !this.next) return;
-    this.busy = true;
+    if (!this.next || this.older.ariaDisabled === 'true') return;
     this.list.ariaBusy = this.older.ariaDisabled = 'true';
     this.reach.disconnect();
     const last = this.list.lastElementChild;
     const focused = document.activeElement === this.older;
     try {
-      const { body } = await request(`${this.path}${this.kind === 'user' ? '&' : '?'}before=${encodeURIComponent(this.next)}`);
-      this.next = body.next ?? '';
-      this.add(withOwn(body.posts, () => false));
-      this.says('Older posts are below.', true);
-      this.observe();
+      await this.queue(async () => this.next && this.readOlder());
+      this.settle();
+      if (this.next) this.says('Older posts are below.', true);
       // The button goes away under the finger on the last page.
       if (focused && !this.next) focusOn(last?.nextElementSibling);
     } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      this.says(error.message); // and now only the button asks
+      this.reach.disconnect(); // only the button asks now, or coming back online
+      this.says(error.message);
+      if (!(error instanceof Problem)) reportError(error);
     }
-    this.busy = false;
-    this.list.ariaBusy = this.older.ariaDisabled = 'false';
+    this.older.ariaDisabled = 'false';
+    this.number();
   }
 
+  /** Observing it anew reports once more whether it is in reach. */
   observe() {
+    this.reach.disconnect();
     this.older.hidden = !this.next;
     if (this.next) this.reach.observe(this.older);
   }
 
-  /** Looks for new posts in a while. */
-  watch() {
-    if (!this.shown || !this.loaded || this.single) return;
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.check(), this.pause);
-  }
-
-  slower() {
-    this.pause = Math.min(this.pause * 1.5, latest);
-  }
-
+  /** Reads again what is shown, and what is new. */
   async check() {
-    if (document.hidden || this.busy || this.single) return this.watch();
-    this.slower();
-    try {
-      const { status, etag, body } = await request(this.path, { etag: this.etag });
-      if (status !== 304) {
-        this.etag = etag;
-        this.discover(withOwn(body.posts, () => false));
-      }
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
+    let page = await this.read();
+    const [first] = page.posts;
+    const unseen = await this.compare(page);
+    let after = page.next && page.posts.at(-1);
+    this.gap = after && !(this.newest && newestFirst(after, this.newest) >= 0);
+    if (this.gap) after = this.newest && { ...this.newest, id: this.newest.id + 1 };
+    // A cursor is the time and the id of a post, as lib/post/page.go has it.
+    while (after && this.posts().some((post) => newestFirst(after, post) < 0)) {
+      page = await this.read(`${Date.parse(after.createdAt)}-${after.id}`, most);
+      unseen.push(...await this.compare(page, after));
+      after = page.next && page.posts.at(-1);
     }
-    this.watch();
-  }
-
-  /** @param {Post[]} posts the first page as it is now */
-  discover(posts) {
-    const here = this.posts();
-    const oldest = here.at(-1);
-    // Deletions pull older ones up into the first page; those come by "Older".
-    const unseen = posts.filter((post) => !this.articles.has(post.id) && (!oldest || newestFirst(post, oldest) < 0));
-    this.gap = here.length > 0 && unseen.length === posts.length;
-    if (unseen.length > this.waiting.length) this.pause = soonest;
+    this.pause = unseen.length > this.waiting.length ? soonest : Math.min(this.pause * 1.5, latest);
     this.wait(unseen);
+    if (!unseen.length) this.newest = first;
+    if (!this.articles.size || this.single) this.settle();
   }
 
-  /** @param {Post[]} posts */
+  /**
+   * Makes what is shown the same as a page, which begins after a post: edited posts change, deleted ones go.
+   * Returns those not shown yet.
+   */
+  async compare({ posts, next }, after) {
+    const last = next && posts.at(-1);
+    const inside = (post) => (!after || newestFirst(after, post) < 0) && (!last || newestFirst(post, last) <= 0);
+    const all = await withOwn(posts, (post) => this.belongs(post) && inside(post));
+    const found = new Map(all.map((post) => [post.id, post]));
+    for (const post of this.posts()) {
+      const article = this.articles.get(post.id);
+      const now = found.get(post.id);
+      if (now) {
+        // An edit that is on its way is newer.
+        if (now.updatedAt > post.updatedAt || (now.updatedAt === post.updatedAt && JSON.stringify(now) !== JSON.stringify(post))) fillPost(article, now);
+      } else if (inside(post) && !article.matches('.editing')) {
+        this.remove(post.id);
+      }
+    }
+    return all.filter((post) => !this.articles.has(post.id) && !this.gone.has(post.id) && this.covers(post));
+  }
+
   wait(posts) {
     const { length } = (this.waiting = posts);
     this.fresh.hidden = !length;
@@ -192,24 +262,37 @@ export class Feed {
   }
 
   async showFresh() {
-    const newest = this.waiting[0].id;
+    const [{ id }] = this.waiting;
     if (this.gap) {
-      await this.load(); // more came than one page: begin again
+      this.loaded = false; // more came than one page: begin again
+      await this.asking;
+      await this.sync();
     } else {
       this.add(this.waiting);
+      [this.newest] = this.waiting;
       this.wait([]);
       this.settle();
     }
+    if (!this.loaded) return;
     scrollTo({ top: 0 });
-    focusOn(this.articles.get(newest));
+    focusOn(this.articles.get(id) ?? this.list.firstElementChild);
   }
 
-  /** @param {Post} post */
+  /** Those here, in order, without those on their way. */
+  posts() {
+    return [...this.list.children].map(postOf).filter((post) => post?.id > 0);
+  }
+
   belongs(post) {
     return this.kind === 'all' || this.id === (this.single ? String(post.id) : post.userId);
   }
 
-  /** Shows each post once, in its place. @param {Post[]} posts */
+  /** Whether a post is not among those that "Older" brings. */
+  covers(post) {
+    return !this.next || !this.oldest || newestFirst(post, this.oldest) < 0;
+  }
+
+  /** Shows each post once, in its place. */
   add(posts) {
     for (const post of posts) {
       let article = this.articles.get(post.id);
@@ -230,16 +313,16 @@ export class Feed {
     this.number();
   }
 
+  /** What ARIA asks of a feed; one without articles counts as busy. */
   number() {
-    if (this.single) return;
     const { children } = this.list;
-    for (let i = 0; i < children.length; i++) {
+    this.list.ariaBusy = String(!this.single && !this.articles.size);
+    for (let i = 0; !this.single && i < children.length; i++) {
       children[i].ariaPosInSet = String(i + 1);
       children[i].ariaSetSize = '-1';
     }
   }
 
-  /** @param {number} id */
   remove(id) {
     const article = this.articles.get(id);
     if (!article) return;
@@ -253,9 +336,9 @@ export class Feed {
 
   /** Follows one's own posts, also while this place is only kept for Back. */
   follow() {
-    /** @param {string} type @param {(detail: News) => void} act */
-    const on = (type, act) => events.addEventListener(type, (event) => {
-      const { detail } = /** @type {CustomEvent} */ (event);
+    // Whose posts have buttons has changed; post.js sees to the place that is shown.
+    document.addEventListener('session', () => this.shown || this.add(this.posts()), this.end);
+    const on = (type, act) => events.addEventListener(type, (/** @type {any} */ { detail }) => {
       act(detail);
       if (!this.loaded) return;
       this.settle();
@@ -268,7 +351,11 @@ export class Feed {
       this.list.prepend(article);
     });
     on('unsent', ({ id }) => this.remove(id));
-    on('gone', ({ id }) => this.remove(id));
+    on('gone', ({ id }) => {
+      this.gone.add(id);
+      this.wait(this.waiting.filter((one) => one.id !== id));
+      this.remove(id);
+    });
     on('post', ({ post, replaces, says }) => {
       const pending = this.articles.get(replaces);
       if (pending && !this.articles.has(post.id)) { // else a check brought it first
@@ -276,14 +363,31 @@ export class Feed {
         this.articles.set(post.id, pending);
       }
       this.remove(replaces);
+      this.gone.delete(post.id);
       this.wait(this.waiting.filter((one) => one.id !== post.id));
-      if (this.belongs(post)) this.add([post]);
+      if (this.articles.has(post.id) || (this.belongs(post) && this.covers(post))) this.add([post]);
       const article = this.articles.get(post.id);
       if (article && says) part(article, 'says').textContent = says;
     });
   }
 
-  /** Page Down and Page Up, as in every feed. @param {KeyboardEvent} event */
+  topOf(post) {
+    return this.articles.get(post.id).getBoundingClientRect().top;
+  }
+
+  /** The last post that begins above the window, and where; null at the top. @returns {Position} */
+  position() {
+    const post = scrollY > 0 && (this.posts().findLast((post) => this.topOf(post) <= 0) ?? this.posts()[0]);
+    return post ? { id: post.id, createdAt: post.createdAt, top: this.topOf(post) } : null;
+  }
+
+  /** Scrolls to where a position's post is now, or the next one. @param {Position} at */
+  restore(at) {
+    const post = at && this.posts().find((post) => newestFirst(post, at) >= 0);
+    scrollTo({ top: post ? scrollY + this.topOf(post) - at.top : 0 });
+  }
+
+  /** Page Down and Page Up, as in every feed. */
   step(event) {
     const at = this.list.querySelector(':scope > :focus-within:not(.editing)');
     const next = event.key === 'PageDown' ? at?.nextElementSibling : event.key === 'PageUp' && at?.previousElementSibling;
@@ -292,7 +396,7 @@ export class Feed {
     focusOn(next);
   }
 
-  /** @param {string} text @param {boolean} aloud for screen readers only */
+  /** aloud is for screen readers only. */
   says(text, aloud = false) {
     this.line.classList.toggle('vh', aloud);
     this.line.textContent = text;
@@ -300,7 +404,8 @@ export class Feed {
 
   settle() {
     this.again.hidden = true;
-    this.says(this.articles.size ? ''
+    this.number();
+    this.says(this.articles.size ? this.next || this.single ? '' : 'This is the end.'
       : this.single ? 'It was deleted, or it never was.'
       : this.id ? 'There is nobody, or they have not written yet.'
       : 'Nobody has written yet.');

@@ -2,6 +2,7 @@
 
 import { Feed } from './feed.js';
 import { part } from './post.js';
+import { readStorage, writeStorage } from './storage.js';
 
 /** As in vercel.json, which answers 404 for every other path. @type {Route[]} */
 const places = [
@@ -13,7 +14,7 @@ const places = [
 /** How many places are kept for Back. */
 const keptAtMost = 10;
 
-/** @type {Map<string, {feed: Feed, top: number, focus: Element | null}>} */
+/** @type {Map<string, {feed: Feed, focus: Element | null}>} */
 const kept = new Map();
 let key = '';
 
@@ -25,18 +26,27 @@ function placeOf(path) {
   }
 }
 
-/** Shows what the address says, as it was left if it is still kept. */
+/** Where a reader was in a place is remembered under this name. @param {string} key */
+const positionOf = (key) => `warble.at.${key}`;
+
+function remember() {
+  const { feed } = kept.get(key) ?? {};
+  if (feed?.loaded) writeStorage('sessionStorage', positionOf(key), feed.position());
+}
+
+/** Shows what the address says, as it was left: also after a reload. */
 function show() {
   const left = kept.get(key);
   if (left) {
+    remember();
     left.feed.hide();
-    left.top = scrollY;
     left.focus = document.activeElement;
   }
   key = history.state?.warble ?? crypto.randomUUID();
   history.replaceState({ ...history.state, warble: key }, '');
   const place = placeOf(location.pathname) ?? { kind: 'post', id: '0' };
-  const now = kept.get(key) ?? { feed: new Feed(place), top: 0, focus: null };
+  const at = readStorage('sessionStorage', positionOf(key));
+  const now = kept.get(key) ?? { feed: new Feed(place, at), focus: null };
   const { feed } = now;
   kept.set(key, now);
   const [oldest] = kept;
@@ -48,7 +58,7 @@ function show() {
   part(document, 'place').replaceChildren(feed.element);
   const shown = feed.show();
   if (left) {
-    scrollTo({ top: now.top });
+    feed.restore(at);
     const focus = now.focus?.isConnected ? /** @type {HTMLElement} */ (now.focus) : part(feed.element, 'title');
     focus.focus({ preventScroll: true });
   }
@@ -66,14 +76,18 @@ function go(to) {
 
 history.scrollRestoration = 'manual';
 addEventListener('popstate', ({ state }) => state?.warble !== key && placeOf(location.pathname) && show());
+addEventListener('pagehide', remember);
+addEventListener('online', () => kept.get(key)?.feed.online());
 document.addEventListener('visibilitychange', () => document.hidden || kept.get(key)?.feed.wake());
 document.addEventListener('click', (event) => {
   const link = /** @type {Element} */ (event.target).closest('a');
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   if (link.origin !== location.origin || !placeOf(link.pathname)) return;
   event.preventDefault();
-  if (link.hash) document.getElementById('main')?.focus(); // the skip link
-  else go(link.href);
+  const target = link.pathname === location.pathname && document.getElementById(link.hash.slice(1));
+  if (!target) return go(link.href);
+  target.focus(); // the skip link
+  target.scrollIntoView();
 });
 
 // Writing and signing in come after the first posts, which need neither.

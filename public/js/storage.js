@@ -1,5 +1,7 @@
 // What this browser remembers, and the events of one's own posts.
 
+import { request } from './api.js';
+
 /** @param {Where} where @param {string} name @returns {any} null when there is none, or storage is off */
 export function readStorage(where, name) {
   try {
@@ -49,17 +51,30 @@ export function remember(id, post, created = false) {
 }
 
 /**
+ * Lays one's own changes over an answer that may be from before them. A post that it lacks may have been deleted
+ * on another device meanwhile: an address that is new to the CDN tells.
  * @param {Post[]} posts from the API @param {(post: Post) => boolean} belongs whether one that is missing belongs here
  */
-export function withOwn(posts, belongs) {
+export async function withOwn(posts, belongs) {
   const all = new Map(posts.map((post) => [post.id, post]));
   for (const { id, post, created } of recent()) {
     const had = all.get(id);
     if (!post) all.delete(id);
-    else if (had ? had.updatedAt < post.updatedAt : created && belongs(post)) all.set(id, post);
+    else if (had) all.set(id, had.updatedAt < post.updatedAt ? post : had);
+    else if (created && belongs(post) && await stands(id)) all.set(id, post);
   }
   return [...all.values()].sort(newestFirst);
 }
 
-/** The feed's order: by time, then by id. @param {Post} a @param {Post} b */
+/** @param {number} id */
+async function stands(id) {
+  try {
+    await request(`/api/posts/${id}?at=${Date.now()}`);
+  } catch (error) {
+    return /** @type {Problem} */ (error).status !== 404;
+  }
+  return true;
+}
+
+/** The feed's order: by time, then by id. @param {Position} a @param {Position} b */
 export const newestFirst = (a, b) => (a.createdAt === b.createdAt ? b.id - a.id : a.createdAt < b.createdAt ? 1 : -1);

@@ -19,6 +19,13 @@ interface Post {
   author?: Author;
 }
 
+/** A place in the feed's order: a post's. top is how far down the window it is, in px. */
+interface Position {
+  id: number;
+  createdAt: string;
+  top?: number;
+}
+
 /** What is shown: the feed, one person's posts, or one post; id is '' for the feed. */
 interface Place {
   kind: "all" | "user" | "post";
@@ -61,7 +68,6 @@ interface How {
   method?: string;
   token?: string;
   key?: string;
-  etag?: string;
   content?: string;
 }
 
@@ -69,8 +75,6 @@ interface How {
 type Problem = import("../../../../public/js/api.js").Problem;
 
 interface Answer {
-  status: number;
-  etag: string;
   body: any;
 }
 
