@@ -1,8 +1,7 @@
 // A place: the feed, one person's posts, or one post.
 
-import { backoff, Problem, request } from './api.js';
+import { backoff, events, newestFirst, Problem, request, withOwn } from './api.js';
 import { copy, createPost, drawFace, fillPost, fromNow, nameOf, part, people, postOf, showHandle } from './post.js';
-import { events, newestFirst, withOwn } from './storage.js';
 
 /** How often the posts are read again while nothing is new: in ms, first and last. */
 const soonest = 5_000;
@@ -153,7 +152,7 @@ export class Feed {
   }
 
   async load() {
-    const { posts, next } = await this.read('', this.at && most);
+    const { posts, next } = await this.read();
     const last = next && posts.at(-1);
     const all = await withOwn(posts, (post) => this.belongs(post) && (!last || newestFirst(post, last) < 0));
     for (const child of [...this.list.children]) {

@@ -1,8 +1,8 @@
 // Places: which address shows what, and what is loaded when.
 
+import { readStorage, writeStorage } from './api.js';
 import { Feed } from './feed.js';
 import { part } from './post.js';
-import { readStorage, writeStorage } from './storage.js';
 
 /** As in vercel.json, which answers 404 for every other path. @type {Route[]} */
 const places = [
@@ -89,6 +89,8 @@ document.addEventListener('click', (event) => {
   target.focus(); // the skip link
   target.scrollIntoView();
 });
+
+if (document.readyState === 'loading') await new Promise((done) => document.addEventListener('DOMContentLoaded', done));
 
 // Writing and signing in come after the first posts, which need neither.
 await Promise.race([show(), new Promise((done) => setTimeout(done, 1_000))]);

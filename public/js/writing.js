@@ -1,9 +1,8 @@
 // Writing: the rules of a text, the composer with its drafts, editing and deleting.
 
-import { backoff, Problem } from './api.js';
+import { backoff, emit, Problem, readStorage, remember, storedNames, writeStorage } from './api.js';
 import { copy, fillPost, fromNow, part, postOf } from './post.js';
 import { open, session, userId, write } from './session.js';
-import { emit, readStorage, remember, storedNames, writeStorage } from './storage.js';
 
 /** Most code points of a post (contract.md). */
 const limit = 200;

@@ -162,6 +162,8 @@ interface ClerkJS {
 }
 
 interface Window {
+  /** The read that index.html has begun. */
+  early?: { path: string; answer: Promise<Response> };
   Clerk?: ClerkJS;
   __internal_ClerkUICtor?: unknown;
 }
