@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -229,15 +230,21 @@ func isConnection(err error) bool {
 }
 
 // isMistake tells whether a server refuses the statement itself, by the class of
-// its SQLSTATE: 21, 22, 23 and 42 are wrong statements and values. MySQL counts
-// the limits of a user (1203, 1226) as 42000 too.
+// its SQLSTATE: 21, 22, 23, 42 and 45 are wrong statements and values. MySQL counts
+// the limits of a user (1203, 1226) as 42000 too, and some mistakes as HY000, its
+// class of everything else.
 func isMistake(refused *mysql.MySQLError) bool {
 	switch string(refused.SQLState[:2]) {
-	case "21", "22", "23", "42":
+	case "21", "22", "23", "42", "45":
 		return refused.Number != 1203 && refused.Number != 1226
 	}
-	return false
+	return slices.Contains(generalMistakes, refused.Number)
 }
+
+// generalMistakes are those of HY000 that a table unlike schema.sql can cause: a
+// wrong argument, collations that do not mix, text that is not the column's, a
+// column without a default, a check.
+var generalMistakes = []uint16{1210, 1267, 1300, 1364, 1366, 3819}
 
 // databaseURLErrors are the errors of a wrong DATABASE_URL, and what is wrong.
 var databaseURLErrors = map[uint16]string{
@@ -246,4 +253,5 @@ var databaseURLErrors = map[uint16]string{
 	1049: "names a database that does not exist",
 	1142: "names a user who may not read and write the table posts",
 	1146: "names a database without the table posts: apply schema.sql to it",
+	1698: "has a user whom the database does not let in with a password",
 }

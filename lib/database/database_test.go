@@ -115,12 +115,30 @@ func TestOutagesAreTemporaryOurMistakesAreNotAndNeitherQuotesAnything(t *testing
 		{&mysql.MySQLError{Number: 1205, SQLState: state("HY000"), Message: "secret text"}, 503, "1205"},
 		{&mysql.MySQLError{Number: 1290, SQLState: state("HY000"), Message: "secret text"}, 503, "1290"},
 		{&mysql.MySQLError{Number: 1053, SQLState: state("08S01"), Message: "secret text"}, 503, "1053"},
+		{context.Canceled, 503, "canceled"},
+		{&mysql.MySQLError{Number: 1040, SQLState: state("08004"), Message: "secret text"}, 503, "1040"},
+		{&mysql.MySQLError{Number: 1836, SQLState: state("HY000"), Message: "secret text"}, 503, "1836"},
+		{&mysql.MySQLError{Number: 1213, SQLState: state("40001"), Message: "secret text"}, 503, "1213"},
+		{&mysql.MySQLError{Number: 1021, SQLState: state("HY000"), Message: "secret text"}, 503, "1021"}, // the disk is full
+		{&mysql.MySQLError{Number: 3024, SQLState: state("HY000"), Message: "secret text"}, 503, "3024"}, // too slow
+		{&mysql.MySQLError{Number: 1698, SQLState: state("28000"), Message: "secret text"}, 503, "DATABASE_URL"},
+		// As vtgate says them: a tablet that is gone, a query that is killed, a pool or a
+		// user's limit that is full, a shard that is being moved.
+		{&mysql.MySQLError{Number: 1105, SQLState: state("HY000"), Message: "vttablet: rpc error: code = Unavailable desc = secret text"}, 503, "1105"},
+		{&mysql.MySQLError{Number: 1317, SQLState: state("70100"), Message: "secret text"}, 503, "1317"},
+		{&mysql.MySQLError{Number: 1203, SQLState: state("42000"), Message: "secret text: resource exhausted"}, 503, "1203"},
+		{&mysql.MySQLError{Number: 1815, SQLState: state("HY000"), Message: "secret text"}, 503, "1815"},
+		{&mysql.MySQLError{Number: 2013, SQLState: state("HY000"), Message: "secret text"}, 503, "2013"},
 		// A server that is back answers these the same again.
 		{&mysql.MySQLError{Number: 1064, SQLState: state("42000"), Message: "secret text"}, 500, "1064"},
 		{&mysql.MySQLError{Number: 1054, SQLState: state("42S22"), Message: "secret text"}, 500, "1054"},
 		{&mysql.MySQLError{Number: 1136, SQLState: state("21S01"), Message: "secret text"}, 500, "1136"},
 		{&mysql.MySQLError{Number: 1406, SQLState: state("22001"), Message: "secret text"}, 500, "1406"},
 		{&mysql.MySQLError{Number: 1062, SQLState: state("23000"), Message: "secret text"}, 500, "1062"},
+		{&mysql.MySQLError{Number: 1364, SQLState: state("HY000"), Message: "secret text"}, 500, "1364"},
+		{&mysql.MySQLError{Number: 1366, SQLState: state("HY000"), Message: "secret text"}, 500, "1366"},
+		{&mysql.MySQLError{Number: 3819, SQLState: state("HY000"), Message: "secret text"}, 500, "3819"},
+		{&mysql.MySQLError{Number: 1644, SQLState: state("45000"), Message: "secret text"}, 500, "1644"},
 		{errors.New(`sql: Scan error on column index 3, name "created_at": converting driver.Value type []uint8 ("secret text") to a int64: invalid syntax`), 500, "created_at"},
 		{errors.New("sql: expected 3 arguments, got 2"), 500, "expected 3 arguments"},
 		{mysql.ErrPktTooLarge, 500, "too large"},

@@ -15,8 +15,18 @@ import (
 // embedded engine runs one statement at a time and has no such races.
 func onMariaDB(t *testing.T, environment map[string]string) *api {
 	t.Helper()
+	return onMariaDBs(t, 1, environment)[0]
+}
+
+// onMariaDBs opens several instances of Warble on one database.
+func onMariaDBs(t *testing.T, instances int, environment map[string]string) (all []*api) {
+	t.Helper()
 	count("MariaDB")
-	return open(t, mariadb.Start(t).URL(), environment)
+	databaseURL := mariadb.Start(t).URL()
+	for range instances {
+		all = append(all, open(t, databaseURL, environment))
+	}
+	return all
 }
 
 // atOnce runs f as n callers at the same time.
@@ -100,12 +110,7 @@ func TestRacingCopiesOfOnePostPublishItOnce(t *testing.T) {
 func TestRacingPostsOfOneUserTakeOneSlotAndFailNobodyElse(t *testing.T) {
 	t.Parallel()
 	// Several instances: one has few connections, and too few for a deadlock.
-	databaseURL := mariadb.Start(t).URL()
-	var instances []*api
-	for range 4 {
-		instances = append(instances, open(t, databaseURL, map[string]string{"POST_INTERVAL": "86400"}))
-	}
-	count("MariaDB")
+	instances := onMariaDBs(t, 4, map[string]string{"POST_INTERVAL": "86400"})
 	for round := range 30 {
 		who := fmt.Sprint("user_round", round)
 		instances[0].Publish(who, "first")

@@ -46,23 +46,26 @@ func TestAKeyPublishesAgainAfterItsPostIsDeleted(t *testing.T) {
 }
 
 // Somebody else deletes the post that racing copies of a publication meet: each
-// copy publishes it again or gets it, and none is told to wait.
+// copy publishes it again or gets it, and none is told to wait. There are several
+// instances, since one has few connections, and too few for a deadlock.
 func TestRacingCopiesThatMeetADeletionAreAllServed(t *testing.T) {
 	t.Parallel()
-	a := onMariaDB(t, nil)
+	instances := onMariaDBs(t, 4, nil)
+	db := instances[0].db
 	var answers sync.Map
 	for round := range 10 {
 		var stop atomic.Bool
 		var deleting sync.WaitGroup
 		deleting.Go(func() {
 			for !stop.Load() {
-				if _, err := a.db.Exec("DELETE FROM posts WHERE user_id = ?", ada); err != nil {
+				if _, err := db.Exec("DELETE FROM posts WHERE user_id = ?", ada); err != nil {
 					continue // a deadlock: the next one deletes
 				}
 				time.Sleep(time.Millisecond)
 			}
 		})
 		atOnce(48, func(i int) {
+			a := instances[i%len(instances)]
 			for range 5 {
 				got, err := a.Try(ada, "POST", "/api/posts", testkit.Content("hello"), "Idempotency-Key", fmt.Sprint(round, i%2))
 				if err != nil || got.Status != http.StatusCreated && got.Status != http.StatusOK {
@@ -82,18 +85,25 @@ func TestRacingCopiesThatMeetADeletionAreAllServed(t *testing.T) {
 func TestAMistakeInAStatementIsNotCalledAnOutage(t *testing.T) {
 	t.Parallel()
 	a := onMariaDB(t, nil)
-	a.Publish(ada, "hello")
-	for _, change := range []string{
-		"ALTER TABLE posts MODIFY created_at VARCHAR(40) NOT NULL", // the scan cannot work
-		"ALTER TABLE posts DROP COLUMN updated_at",                 // the statement cannot work
+	post := a.Publish(ada, "hello")
+	for _, test := range []struct{ change, method, body string }{
+		{"ALTER TABLE posts ADD COLUMN extra INT NOT NULL", "POST", testkit.Content("x")}, // a column that no insert has
+		{"ALTER TABLE posts MODIFY created_at VARCHAR(40) NOT NULL", "GET", ""},           // the scan cannot work
+		{"ALTER TABLE posts DROP COLUMN updated_at", "GET", ""},                           // the statement cannot work
+		{"CREATE TRIGGER never BEFORE DELETE ON posts FOR EACH ROW SIGNAL SQLSTATE '45000'", "DELETE", ""},
 	} {
-		if _, err := a.db.Exec(change); err != nil {
+		if _, err := a.db.Exec(test.change); err != nil {
 			t.Fatal(err)
 		}
-		if got := a.Call(nobody, "GET", "/api/posts", ""); got.Status != http.StatusInternalServerError || got.Header.Get("Retry-After") != "" {
-			t.Errorf("after %s: %d %s; want a 500", change, got.Status, got.Text)
+		path := "/api/posts"
+		if test.method == "DELETE" {
+			path = post.Path()
+		}
+		if got := a.Call(ada, test.method, path, test.body); got.Status != http.StatusInternalServerError || got.Header.Get("Retry-After") != "" {
+			t.Errorf("after %s: %s = %d %s; want a 500", test.change, test.method, got.Status, got.Text)
 		}
 	}
+	a.waitForLog(t, `"level":"ERROR","msg":"request failed","status":500`)
 }
 
 // A unique key but PRIMARY refuses no insert here: the ids have run into those of
