@@ -1,14 +1,11 @@
 package posts
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"net/http"
 	"time"
-
-	"github.com/jmoiron/sqlx"
 
 	"warble/lib/database"
 	"warble/lib/handler"
@@ -19,19 +16,19 @@ import (
 )
 
 // The insert is plain: the table's unique keys refuse a second post of an
-// idempotency key, and of a slot. Only then a SELECT finds which post refused it.
+// idempotency key, and of a slot. Only then a SELECT finds which posts refused it:
+// both at one moment, since others publish and delete meanwhile. NULL finds none.
 const (
 	insertSQL = `
 INSERT INTO posts (user_id, content, created_at, updated_at, idempotency_key, idempotency_digest, slot)
 VALUES (?, ?, ?, ?, ?, ?, ?)`
 
-	replayedSQL = `
-SELECT id, user_id, content, created_at, updated_at, idempotency_digest
+	refusedBySQL = `
+SELECT id, user_id, content, created_at, updated_at, idempotency_key, idempotency_digest
 FROM posts
-WHERE user_id = ? AND idempotency_key = ?`
-
-	slotTakenSQL = `
-SELECT COUNT(*)
+WHERE user_id = ? AND idempotency_key = ?
+UNION ALL
+SELECT id, user_id, content, created_at, updated_at, idempotency_key, idempotency_digest
 FROM posts
 WHERE user_id = ? AND slot = ?`
 )
@@ -83,24 +80,21 @@ func Create(w http.ResponseWriter, r *http.Request) {
 				err = database.Problem(err)
 				return true
 			}
-			if key != nil {
-				var first post.Post
-				first, err = replayed(r.Context(), db, user.ID, *key, content)
-				if !errors.Is(err, sql.ErrNoRows) {
-					row, status = first, http.StatusOK
+			var refusedBy []keyedPost
+			err = db.SelectContext(r.Context(), &refusedBy, refusedBySQL, user.ID, key, user.ID, slot.Start)
+			if err != nil {
+				err = database.Problem(err)
+				return true
+			}
+			for _, first := range refusedBy {
+				if key != nil && first.Key != nil && *first.Key == *key {
+					row, status, err = first.Post, http.StatusOK, first.check(content)
 					return true
 				}
 			}
-			if slot.Start != nil {
-				var taken int
-				if err = db.GetContext(r.Context(), &taken, slotTakenSQL, user.ID, *slot.Start); err != nil {
-					err = database.Problem(err)
-					return true
-				}
-				if taken > 0 {
-					err = tooSoon(slot)
-					return true
-				}
+			if len(refusedBy) > 0 {
+				err = tooSoon(slot)
+				return true
 			}
 			return false
 		})
@@ -122,27 +116,26 @@ func Create(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// replayed returns the post that an Idempotency-Key has published. Its errors are
-// sql.ErrNoRows where there is none, and problems: a 422 where the first text was
-// another one.
-func replayed(ctx context.Context, db *sqlx.DB, userID, key, content string) (post.Post, error) {
-	var first struct {
-		post.Post
-		Digest *string `db:"idempotency_digest"`
+// keyedPost is a post with its idempotency key and the digest of the text that the
+// key was first sent with.
+type keyedPost struct {
+	post.Post
+	Key    *string `db:"idempotency_key"`
+	Digest *string `db:"idempotency_digest"`
+}
+
+// check returns nil when content is what the post's key was first sent with, else a
+// 422.
+func (p keyedPost) check(content string) error {
+	same := p.Digest != nil && *p.Digest == post.Digest(content)
+	if p.Digest == nil { // from before the column; an edit has replaced its first text
+		same = p.Content == content || !time.Time(p.UpdatedAt).Equal(time.Time(p.CreatedAt))
 	}
-	err := db.GetContext(ctx, &first, replayedSQL, userID, key)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return post.Post{}, err
-	case err != nil:
-		return post.Post{}, database.Problem(err)
-	case first.Digest == nil && (first.Content == content || !time.Time(first.UpdatedAt).Equal(time.Time(first.CreatedAt))):
-		return first.Post, nil // from before the column; an edit has replaced its first text
-	case first.Digest == nil || *first.Digest != post.Digest(content):
-		return post.Post{}, problem.New(http.StatusUnprocessableEntity,
+	if !same {
+		return problem.New(http.StatusUnprocessableEntity,
 			"This Idempotency-Key has published another text. Send a new key with a new text.")
 	}
-	return first.Post, nil
+	return nil
 }
 
 func tooSoon(slot post.Slot) error {
