@@ -59,7 +59,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Vercel-Id", requestID)
 	r.Header.Set("X-Vercel-Id", requestID)
 
-	at := r.URL.EscapedPath()
+	at := pathOf(r)
 	for _, handle := range []string{"", "filesystem", "miss"} {
 		if handle == "filesystem" && s.serve(w, r, at) {
 			return
@@ -87,6 +87,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	s.fail(w, r, http.StatusNotFound)
+}
+
+// pathOf is a request's path as the caller wrote it, escapes and all.
+func pathOf(r *http.Request) string {
+	path, _, _ := strings.Cut(r.URL.RequestURI(), "?")
+	return path
 }
 
 // serve answers with the function or the static file at a path, if there is one.
@@ -139,7 +145,7 @@ func (s *Server) file(at string) (string, bool) {
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, status int) {
 	w.Header().Set("Cache-Control", "public, max-age=0, must-revalidate")
 	for _, route := range phase(s.Routes, "error") {
-		dest, ok := route.apply(r, r.URL.EscapedPath())
+		dest, ok := route.apply(r, pathOf(r))
 		if !ok || route.Status != status {
 			continue
 		}

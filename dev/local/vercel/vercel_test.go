@@ -213,7 +213,7 @@ func TestFunctionsThatFailAreA500LikeVercels(t *testing.T) {
 }
 
 func FuzzPathsReachNoFileOutsideAndNoOtherFunction(f *testing.F) {
-	for _, seed := range []string{"/", "/api/posts", "/api/posts/42", "/api/posts/list", "/../go.mod", "/%2e%2e/go.mod", "//", "/api/posts/%34", "/\x00", "/api/posts/4\n"} {
+	for _, seed := range []string{"/", "/api/posts", "/api/posts/42", "/api/posts/list", "/../go.mod", "/%2e%2e/go.mod", "//", "/api/posts/%34", "/\x00", "/api/posts/4\n", "/api/posts/\x7f", "/api/%zz", "/p/1#%zz", "/u/user_%/feed.xml"} {
 		f.Add("GET", seed)
 	}
 	dir := f.TempDir()
@@ -230,19 +230,20 @@ func FuzzPathsReachNoFileOutsideAndNoOtherFunction(f *testing.F) {
 		}
 	}
 	server := &Server{Routes: routes, Static: filepath.Join(dir, "public"), Functions: map[string]Function{}}
-	for _, name := range []string{"list", "create", "get", "update", "delete"} {
+	for _, name := range []string{"list", "create", "get", "update", "delete", "clear", "feed", "share"} {
 		server.Functions["/api/posts/"+name] = tell(name)
 	}
-	writes := map[string]string{"create": "POST", "update": "PATCH", "delete": "DELETE"}
+	writes := map[string]string{"create": "POST", "update": "PATCH", "delete": "DELETE", "clear": "DELETE"}
 	f.Fuzz(func(t *testing.T, method, path string) {
 		r, err := http.NewRequest(method, "http://warble.test", http.NoBody)
 		if err != nil {
 			return
 		}
-		if r.URL.Path = path; !strings.HasPrefix(path, "/") {
+		if r.URL.Opaque = path; !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.Contains(path, "?") {
 			return
 		}
 		r.RemoteAddr = "127.0.0.1:1"
+		r.Header.Set("User-Agent", "Twitterbot/1.0") // shared links are for robots
 		w := httptest.NewRecorder()
 		server.ServeHTTP(w, r)
 		if strings.Contains(w.Body.String(), "outside") {
