@@ -17,27 +17,33 @@ import (
 	"time"
 )
 
-// The check lasts for WARBLE_CHECK (as in 10m), and what is random in it comes
-// from WARBLE_SEED. The same seed is the same plan of writers and faults; how
-// they interleave is for the machine.
 const (
 	checkFor = 40 * time.Second
 	writers  = 16
 )
 
-// As Jepsen does it: people write while faults are injected. Afterwards what is
-// stored is compared with what each of them was told.
-func TestNothingAcknowledgedIsLostOrDoubledWhateverBreaks(t *testing.T) {
-	t.Parallel()
-	duration, err := time.ParseDuration(cmp.Or(os.Getenv("WARBLE_CHECK"), checkFor.String()))
+// random returns what decides all that is random in a test, WARBLE_SEED, and for how
+// long it runs: for WARBLE_CHECK (as in 10m), or as long as usual. The same seed is
+// the same plan of requests and faults; how they interleave is for the machine.
+func random(t *testing.T, usual time.Duration) (seed uint64, duration time.Duration) {
+	t.Helper()
+	duration, err := time.ParseDuration(cmp.Or(os.Getenv("WARBLE_CHECK"), usual.String()))
 	if err != nil {
 		t.Fatalf("WARBLE_CHECK: %v", err)
 	}
-	seed, err := strconv.ParseUint(cmp.Or(os.Getenv("WARBLE_SEED"), strconv.FormatUint(rand.Uint64(), 10)), 10, 64)
+	seed, err = strconv.ParseUint(cmp.Or(os.Getenv("WARBLE_SEED"), strconv.FormatUint(rand.Uint64(), 10)), 10, 64)
 	if err != nil {
 		t.Fatalf("WARBLE_SEED: %v", err)
 	}
 	t.Logf("WARBLE_SEED=%d", seed)
+	return seed, duration
+}
+
+// As Jepsen does it: people write while faults are injected. Afterwards what is
+// stored is compared with what each of them was told.
+func TestNothingAcknowledgedIsLostOrDoubledWhateverBreaks(t *testing.T) {
+	t.Parallel()
+	seed, duration := random(t, checkFor)
 	// With the rate limit, so that its unique key takes part. A writer has several
 	// users, and so waits for it now and then instead of always.
 	s := deploy(t, 3, map[string]string{"POST_INTERVAL": "1"})

@@ -1,0 +1,395 @@
+package trust
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"warble/dev/testkit"
+)
+
+const (
+	raceFor      = 12 * time.Second
+	racers       = 48
+	requestsEach = 4 // of a racer in a round
+	// longestSearch bounds the search for an order, in states. It takes hundreds.
+	longestSearch = 1_000_000
+)
+
+// raced are the authors whose posts the racers act on, and the racers themselves:
+// several of them are one person on several devices. One is a moderator.
+var raced = []string{"user_racer1", "user_racer2", hedy}
+
+// People act on the same posts, with the same keys, at the same time. What each is
+// told must be true in some order of their requests, each at one moment between
+// its sending and its answer; and nobody is told that the database does not answer.
+func TestWhatRacingPeopleAreToldIsTrueInSomeOrder(t *testing.T) {
+	t.Parallel()
+	seed, duration := random(t, raceFor)
+	for name, interval := range map[string]time.Duration{"no limit": 0, "one post a second": time.Second} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := deploy(t, 8, map[string]string{"POST_INTERVAL": fmt.Sprint(interval.Seconds())})
+			answers := map[string]int{}
+			rounds := 0
+			for begun := time.Now(); time.Since(begun) < duration && !t.Failed(); rounds++ {
+				if _, err := s.db.Exec("DELETE FROM posts"); err != nil {
+					t.Fatal(err)
+				}
+				r := &race{site: s, interval: interval, begun: time.Now(), before: map[string]rows{}}
+				for _, user := range raced {
+					id := testkit.InsertPost(t, s.db, user, private, time.Now())
+					r.before[user] = rows{id: {content: private}}
+					r.posts = append(r.posts, owned{id, user})
+				}
+				r.run(t, rand.NewPCG(seed, uint64(rounds)))
+				for _, c := range r.history {
+					answers[fmt.Sprint(c.what, " ", c.got.Status)]++
+				}
+				for _, user := range raced {
+					r.explain(t, user)
+				}
+			}
+			fmt.Printf("trust: seed %d, %s, %d rounds of %d callers: %v\n", seed, name, rounds, racers, answers)
+			want := []string{"create 201", "create 200", "create 422", "edit 200", "edit 404", "delete 204", "delete 404", "clear 200", "clear 403", "get 200", "get 404", "list 200"}
+			if interval > 0 {
+				want = append(want, "create 429")
+			}
+			for _, each := range want {
+				if answers[each] == 0 {
+					t.Errorf("nobody was answered %q: this run shows too little", each)
+				}
+			}
+			if answers["create 429"] > 0 && interval == 0 {
+				t.Error("somebody was told to wait without a limit")
+			}
+		})
+	}
+}
+
+// owned is a post that racers know of.
+type owned struct {
+	id    int64
+	owner string
+}
+
+// race is one round.
+type race struct {
+	*site
+	interval time.Duration
+	begun    time.Time
+	before   map[string]rows // what each author had
+
+	mu      sync.Mutex
+	posts   []owned
+	history []call
+}
+
+// call is a request, whose posts it is about, and its answer.
+type call struct {
+	what, caller, owner string
+	id                  int64
+	key, text           string
+	interval            time.Duration
+	got                 testkit.Answer
+	sent, answered      time.Duration // since the round began
+	from, to            int64         // the Unix seconds in which it was sent and answered
+}
+
+func (c call) String() string {
+	return fmt.Sprintf("%v to %v: %s: %s of %s, post %d, key %q, text %q = %d %s", c.sent, c.answered, c.caller, c.what, c.owner, c.id, c.key, c.text, c.got.Status, c.got.Text)
+}
+
+func (r *race) run(t *testing.T, source rand.Source) {
+	seeds := rand.New(source)
+	var racing sync.WaitGroup
+	start := make(chan struct{})
+	for i := range racers {
+		rng := rand.New(rand.NewPCG(seeds.Uint64(), uint64(i)))
+		racing.Go(func() {
+			<-start
+			for n := range requestsEach {
+				c := r.choose(rng, raced[i%len(raced)], fmt.Sprintf("%s %d %d", private, i, n))
+				r.send(t, c)
+			}
+		})
+	}
+	close(start)
+	racing.Wait()
+}
+
+// choose makes a request of a caller's. unique is a text that no other has.
+func (r *race) choose(rng *rand.Rand, caller, unique string) call {
+	r.mu.Lock()
+	newest := r.posts[max(0, len(r.posts)-8):] // older ones are mostly gone
+	post := newest[rng.IntN(len(newest))]
+	r.mu.Unlock()
+	c := call{caller: caller, owner: post.owner, id: post.id, text: unique, interval: r.interval}
+	switch what := rng.IntN(100); {
+	case what < 35:
+		c.what, c.owner, c.id, c.key = "create", caller, 0, fmt.Sprint(private, rng.IntN(2))
+		c.text = fmt.Sprint(private, rng.IntN(4)/3) // mostly the same
+	case what < 45:
+		c.what, c.owner, c.id = "create", caller, 0
+	case what < 60:
+		c.what = "edit"
+	case what < 75:
+		c.what = "delete"
+	case what < 80:
+		c.what = "clear"
+	case what < 90:
+		c.what = "get"
+	default:
+		c.what = "list"
+	}
+	return c
+}
+
+func (r *race) send(t *testing.T, c call) {
+	method, path, body := "GET", at(c.id), ""
+	all := "/api/posts?userId=" + c.owner
+	var headers []string
+	switch c.what {
+	case "create":
+		method, path, body = "POST", "/api/posts", testkit.Content(c.text)
+		if c.key != "" {
+			headers = []string{"Idempotency-Key", c.key}
+		}
+	case "edit":
+		method, body = "PATCH", testkit.Content(c.text)
+	case "delete":
+		method = "DELETE"
+	case "clear":
+		method, path = "DELETE", all
+	case "list":
+		path = all + "&limit=100"
+	}
+	var err error
+	c.from, c.sent = time.Now().Unix(), time.Since(r.begun)
+	c.got, err = r.Try(c.caller, method, path, body, headers...)
+	c.to, c.answered = time.Now().Unix(), time.Since(r.begun)
+	if err != nil || c.got.Status >= 500 {
+		t.Errorf("%v, %v", c, err)
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c.what == "create" && c.got.ID != 0 {
+		r.posts = append(r.posts, owned{c.got.ID, c.owner})
+	}
+	r.history = append(r.history, c)
+}
+
+// explain looks for an order of all that was done with an author's posts. What is
+// done with another's has nothing to do with them.
+func (r *race) explain(t *testing.T, author string) {
+	t.Helper()
+	history := slices.DeleteFunc(slices.Clone(r.history), func(c call) bool { return c.owner != author })
+	slices.SortFunc(history, func(a, b call) int { return cmp.Compare(a.sent, b.sent) })
+	s := search{history: history, tried: map[string]bool{}}
+	all := make([]int, len(history))
+	for i := range all {
+		all[i] = i
+	}
+	if s.order(all, r.before[author]) {
+		return
+	}
+	t.Errorf("no order, of %d tried, explains what was done with the posts of %s, which were %v:", len(s.tried), author, r.before[author])
+	for _, c := range history {
+		t.Log(c)
+	}
+}
+
+// A search looks for an order in which each call may have had its answer (Wing and
+// Gong's; it remembers what it has tried, as Lowe's does). What changes nothing is
+// put at the first place that allows it, which hinders nothing else: a checker that
+// knows no such thing, as porcupine, does not get through 16 reads at once.
+type search struct {
+	history []call
+	tried   map[string]bool // what was left, and the posts
+}
+
+func (s *search) order(left []int, posts rows) bool {
+	var next []int // those that may be next: none was sent after another's answer
+	for again := true; again; {
+		first := time.Duration(math.MaxInt64)
+		for _, i := range left {
+			first = min(first, s.history[i].answered)
+		}
+		again, next = false, nil
+		left = slices.DeleteFunc(slices.Clone(left), func(i int) bool {
+			c := s.history[i]
+			if c.sent > first {
+				return false
+			}
+			if !c.changes() {
+				ok, _ := c.step(posts)
+				again = again || ok
+				return ok
+			}
+			next = append(next, i)
+			return false
+		})
+	}
+	if len(left) == 0 {
+		return true
+	}
+	state := fmt.Sprint(left, posts)
+	if s.tried[state] || len(s.tried) > longestSearch {
+		return false
+	}
+	s.tried[state] = true
+	return slices.ContainsFunc(next, func(i int) bool {
+		ok, after := s.history[i].step(posts)
+		return ok && s.order(slices.DeleteFunc(slices.Clone(left), func(j int) bool { return i == j }), after)
+	})
+}
+
+// changes tells whether a call with its answer can change a post.
+func (c call) changes() bool {
+	switch c.what {
+	case "create":
+		return c.got.Status == 201
+	case "edit", "delete", "clear":
+		return c.got.Status < 300
+	}
+	return false
+}
+
+// rows are an author's posts, as the model keeps them.
+type rows map[int64]row
+
+type row struct {
+	content    string
+	key, first string // the idempotency key, and the text that it was first sent with
+	slot       int64  // the Unix second of its publication
+}
+
+// step is the contract: whether a call may have its answer when its author has
+// posts, and what the author has then.
+func (c call) step(posts rows) (ok bool, after rows) {
+	got := c.got
+	owner, moderator := c.caller == c.owner, c.caller == hedy
+	post, exists := posts[c.id]
+	with := func(id int64, post row) rows {
+		after := maps.Clone(posts)
+		after[id] = post
+		return after
+	}
+	switch fmt.Sprint(c.what, " ", got.Status) {
+	case "create 201":
+		created, err := time.Parse(time.RFC3339, got.CreatedAt)
+		_, taken := posts.find(func(p row) bool {
+			return c.key != "" && p.key == c.key || c.interval > 0 && p.slot == created.Unix()
+		})
+		_, again := posts[got.ID]
+		return err == nil && !taken && !again && got.Content == c.text && got.UserID == c.caller, with(got.ID, row{c.text, c.key, c.text, created.Unix()})
+	case "create 200":
+		id, found := posts.find(func(p row) bool { return c.key != "" && p.key == c.key })
+		return found && got.ID == id && posts[id].first == c.text && posts[id].content == got.Content, posts
+	case "create 422":
+		id, found := posts.find(func(p row) bool { return c.key != "" && p.key == c.key })
+		return found && posts[id].first != c.text, posts
+	case "create 429":
+		_, published := posts.find(func(p row) bool { return c.key != "" && p.key == c.key })
+		_, taken := posts.find(func(p row) bool { return p.slot >= c.from && p.slot <= c.to })
+		return c.interval > 0 && taken && !published, posts
+	case "edit 200":
+		if !exists || !owner || got.Content != c.text {
+			return false, posts
+		}
+		post.content = c.text
+		return true, with(c.id, post)
+	case "edit 404":
+		return !exists || !owner, posts
+	case "delete 204":
+		after := maps.Clone(posts)
+		delete(after, c.id)
+		return exists && (owner || moderator), after
+	case "delete 404":
+		return !exists || !owner && !moderator, posts
+	case "clear 200":
+		var said struct {
+			Deleted int
+			More    bool
+		}
+		err := json.Unmarshal([]byte(got.Text), &said)
+		return err == nil && (owner || moderator) && said.Deleted == len(posts) && !said.More, rows{}
+	case "clear 403":
+		return !owner && !moderator, posts
+	case "get 200":
+		return exists && got.Content == post.content && got.UserID == c.owner, posts
+	case "get 404":
+		return !exists, posts
+	case "list 200":
+		same := len(got.Posts) == len(posts)
+		for _, p := range got.Posts {
+			same = same && p.UserID == c.owner && p.Content == posts[p.ID].content
+		}
+		return same, posts
+	}
+	return false, posts
+}
+
+func (posts rows) find(is func(row) bool) (id int64, found bool) {
+	for id, post := range posts {
+		if is(post) {
+			return id, true
+		}
+	}
+	return 0, false
+}
+
+func TestTheSearchForAnOrderSeesWhatItIsThereFor(t *testing.T) {
+	const a, b = "user_a", "user_b"
+	published := func(status int, text, content string) call {
+		post := testkit.Post{ID: 1, UserID: a, Content: content, CreatedAt: "2026-01-01T00:00:00.000Z"}
+		return call{what: "create", caller: a, owner: a, key: "k", text: text, got: testkit.Answer{Status: status, Post: post}}
+	}
+	other := func(what, caller string, status int, content string) call {
+		return call{what: what, caller: caller, owner: a, id: 1, text: content,
+			got: testkit.Answer{Status: status, Text: content, Post: testkit.Post{ID: 1, UserID: a, Content: content}}}
+	}
+	x := published(201, "x", "x")
+	for name, test := range map[string]struct {
+		history []call
+		inTurn  bool // one after the other, or all at once
+		atOnce  bool
+	}{
+		"published, sent again, edited, sent again, read, deleted": {[]call{x, published(200, "x", "x"), published(422, "y", ""),
+			other("edit", a, 200, "z"), published(200, "x", "z"), other("get", b, 200, "z"), other("delete", hedy, 204, ""), other("delete", a, 404, "")}, true, true},
+		"read before it is published":         {[]call{other("get", b, 200, "x"), x}, false, true},
+		"published twice":                     {[]call{x, x}, false, false},
+		"another text taken for the first":    {[]call{x, published(200, "y", "x")}, false, false},
+		"the first text refused":              {[]call{x, published(422, "x", "")}, false, false},
+		"told to wait for nothing":            {[]call{published(429, "x", "")}, false, false},
+		"deleted twice":                       {[]call{x, other("delete", a, 204, ""), other("delete", a, 204, "")}, false, false},
+		"deleted by another":                  {[]call{x, other("delete", b, 204, "")}, false, false},
+		"a moderator's edit":                  {[]call{x, other("edit", hedy, 200, "y")}, false, false},
+		"an edit that is lost":                {[]call{x, other("edit", a, 200, "y"), other("get", b, 200, "x")}, false, true},
+		"a deleted post is read":              {[]call{x, other("delete", a, 204, ""), other("get", b, 200, "x")}, false, true},
+		"a post that is there is not found":   {[]call{x, other("get", b, 404, "")}, false, true},
+		"cleared, and more than was there":    {[]call{x, other("clear", a, 200, `{"deleted":2,"more":false}`)}, false, false},
+		"a list without a post that is there": {[]call{x, other("list", b, 200, "")}, false, true},
+		"an answer that nobody knows":         {[]call{other("get", b, 418, "")}, false, false},
+	} {
+		for inTurn, want := range map[bool]bool{true: test.inTurn, false: test.atOnce} {
+			history, all := slices.Clone(test.history), []int{}
+			for i := range history {
+				if all = append(all, i); inTurn {
+					history[i].sent, history[i].answered = time.Duration(2*i), time.Duration(2*i+1)
+				}
+			}
+			if s := (&search{history, map[string]bool{}}); s.order(all, rows{}) != want {
+				t.Errorf("%s, in turn %t: explained %t; want %t", name, inTurn, !want, want)
+			}
+		}
+	}
+}
