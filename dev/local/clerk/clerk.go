@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
@@ -31,8 +32,10 @@ const (
 	// end in accounts.dev, which would make ClerkJS ask for a dev browser first.
 	DefaultHost = "clerk.warble.test"
 
-	// maxBody bounds a form; ClerkJS's own are under 1 KB.
-	maxBody = 64 << 10
+	// maxBody bounds a form; ClerkJS's own are under 1 KB. maxPicture bounds one
+	// with a picture, as ClerkJS itself does.
+	maxBody    = 64 << 10
+	maxPicture = 10 << 20
 )
 
 // Config says where the local Clerk is reached.
@@ -106,8 +109,9 @@ func (c *Clerk) routes() *http.ServeMux {
 		mux.HandleFunc(pattern, c.locked(c.counted(answer)))
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		slog.Info("the local Clerk does not do this", "method", r.Method, "path", r.URL.Path)
 		writeError(w, &apiError{http.StatusNotFound, "resource_not_found",
-			"The local Clerk does not do this: " + r.Method + " " + r.URL.Path, ""})
+			"This works with a real Clerk instance only. The local one signs people up, in and out, changes their names and picture, and deletes their account.", ""})
 	})
 	return mux
 }
@@ -127,7 +131,11 @@ func (c *Clerk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if method := r.URL.Query().Get("_method"); r.Method == http.MethodPost && method != "" {
 		r.Method = strings.ToUpper(method)
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	limit := int64(maxBody)
+	if isUpload(r) {
+		limit = maxPicture
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
 	c.mux.ServeHTTP(w, r)
 }
 
@@ -158,6 +166,9 @@ func parseForm(r *http.Request) error {
 	method := r.Method
 	r.Method = http.MethodPost
 	err := r.ParseForm()
+	if err == nil && isUpload(r) {
+		err = r.ParseMultipartForm(maxPicture)
+	}
 	r.Method = method
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -167,6 +178,11 @@ func parseForm(r *http.Request) error {
 		return &apiError{http.StatusBadRequest, "request_body_invalid", "The request's body is not a form.", ""}
 	}
 	return nil
+}
+
+// isUpload tells whether a form comes with a file.
+func isUpload(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data")
 }
 
 // An apiError is one error in Clerk's form. param names the form field that

@@ -1,12 +1,15 @@
 package clerk
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -74,17 +77,22 @@ func (b *jsClient) call(method, path string, form ...string) (int, map[string]an
 	for i := 0; i < len(form); i += 2 {
 		values.Set(form[i], form[i+1])
 	}
+	return b.send(method, path, "application/x-www-form-urlencoded", strings.NewReader(values.Encode()))
+}
+
+func (b *jsClient) send(method, path, contentType string, content io.Reader) (int, map[string]any) {
+	b.tb.Helper()
 	target := b.base + path + "?_clerk_js_version=6.40.0" + b.query
 	sent := method
 	if method != http.MethodGet {
 		sent, target = http.MethodPost, target+"&_method="+method
 	}
-	req, err := http.NewRequest(sent, target, strings.NewReader(values.Encode()))
+	req, err := http.NewRequest(sent, target, content)
 	if err != nil {
 		b.tb.Fatal(err)
 	}
 	if sent == http.MethodPost {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Content-Type", contentType)
 		req.Header.Set("Origin", b.origin)
 	}
 	res, err := b.client.Do(req)
@@ -346,6 +354,108 @@ func TestSignUpMakesSomebodyWhoCanSignIn(t *testing.T) {
 	defer res.Body.Close()
 	if svg, _ := io.ReadAll(res.Body); !strings.Contains(string(svg), ">&lt;D</text>") {
 		t.Errorf("picture = %s; want the escaped initials", svg)
+	}
+}
+
+// upload sends a picture as ClerkJS does.
+func (b *jsClient) upload(content []byte) (int, map[string]any) {
+	b.tb.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	part, err := form.CreateFormFile("file", "picture.png")
+	if err == nil {
+		_, err = part.Write(content)
+	}
+	if err = errors.Join(err, form.Close()); err != nil {
+		b.tb.Fatal(err)
+	}
+	return b.send("POST", "/v1/me/profile_image", form.FormDataContentType(), &body)
+}
+
+// png is a picture of one pixel.
+var png = []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89\x00\x00\x00\rIDATx\x9cc\xf8\xcf\xc0\xf0\x1f\x00\x05\x00\x01\xff\x89\x99=\x1d\x00\x00\x00\x00IEND\xaeB`\x82")
+
+func TestPeopleChangeTheirNamesAndPicture(t *testing.T) {
+	c := mustStart(t, "")
+	b := newJSClient(t, c)
+	if status, body := b.call("PATCH", "/v1/me", "first_name", "X"); status != http.StatusUnauthorized {
+		t.Errorf("a change by nobody = %d %v; want 401", status, body)
+	}
+	b.signIn("ada")
+	status, body := b.call("PATCH", "/v1/me", "first_name", "Augusta", "last_name", "King", "username", "Countess")
+	if status != http.StatusOK || at(body, "response.first_name") != "Augusta" || at(body, "client.sessions.0.user.last_name") != "King" || at(body, "response.username") != "countess" {
+		t.Errorf("change of names = %d %v", status, body)
+	}
+	for username, code := range map[string]string{"grace": "form_identifier_exists", "<b>": "form_username_invalid_character", "": "form_username_invalid_length"} {
+		if status, body := b.call("PATCH", "/v1/me", "username", username); status != 422 || at(body, "errors.0.code") != code {
+			t.Errorf("user name %q = %d %v; want 422 %s", username, status, body, code)
+		}
+	}
+	fetch := func(url any) (string, string) {
+		res, err := http.Get(url.(string))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, _ := io.ReadAll(res.Body)
+		return res.Header.Get("Content-Type"), string(body)
+	}
+	drawn := at(body, "response.image_url")
+	status, body = b.upload(png)
+	uploaded := at(body, "response.public_url")
+	if status != http.StatusOK || uploaded == drawn || at(body, "client.sessions.0.user.image_url") != uploaded {
+		t.Fatalf("upload = %d %v; want another address", status, body)
+	}
+	if kind, content := fetch(uploaded); kind != "image/png" || content != string(png) {
+		t.Errorf("the picture is %s %q; want what was uploaded", kind, content)
+	}
+	for name, content := range map[string][]byte{"a page": []byte("<html><script>alert(1)</script>"), "SVG": []byte("<svg xmlns=\"http://www.w3.org/2000/svg\"/>"), "nothing": nil} {
+		if status, body := b.upload(content); status != 422 {
+			t.Errorf("upload of %s = %d %v; want 422", name, status, body)
+		}
+	}
+	if status, body := b.upload(make([]byte, maxPicture+1)); status != http.StatusRequestEntityTooLarge {
+		t.Errorf("too large a picture = %d %v; want 413", status, body)
+	}
+	list, err := userClient(c).List(context.Background(), &clerkuser.ListParams{UserIDs: []string{Ada}})
+	if err != nil || *list.Users[0].FirstName != "Augusta" || *list.Users[0].ImageURL != uploaded {
+		t.Errorf("functions see %+v, %v; want the new names and picture", list.Users[0], err)
+	}
+	if status, body := b.call("DELETE", "/v1/me/profile_image"); status != http.StatusOK || at(body, "client.sessions.0.user.image_url") != drawn {
+		t.Errorf("removed picture = %d %v; want %v again", status, body, drawn)
+	}
+}
+
+func TestAnAccountThatIsDeletedIsGoneEverywhere(t *testing.T) {
+	c := mustStart(t, "")
+	b, phone, waiting := newJSClient(t, c), newJSClient(t, c), newJSClient(t, c)
+	b.signIn("ada")
+	onPhone := phone.signIn("ada")
+	_, begun := waiting.call("POST", "/v1/client/sign_ins", "identifier", "ada")
+	if status, body := b.call("DELETE", "/v1/me"); status != http.StatusOK || at(body, "response.deleted") != true || at(body, "client.sessions.0") != nil {
+		t.Fatalf("delete = %d %v", status, body)
+	}
+	if status, _ := phone.call("POST", "/v1/client/sessions/"+onPhone+"/tokens"); status != http.StatusUnauthorized {
+		t.Errorf("token on another device = %d; want 401", status)
+	}
+	if status, body := waiting.call("POST", "/v1/client/sign_ins/"+at(begun, "response.id").(string)+"/attempt_first_factor", "strategy", "password", "password", Password); status == http.StatusOK {
+		t.Errorf("a sign-in that had begun = %d %v; want a refusal", status, body)
+	}
+	if status, body := newJSClient(t, c).call("POST", "/v1/client/sign_ins", "identifier", "ada"); status != 422 {
+		t.Errorf("sign-in = %d %v; want 422", status, body)
+	}
+	if list, err := userClient(c).List(context.Background(), &clerkuser.ListParams{UserIDs: []string{Ada, Grace}}); err != nil || len(list.Users) != 1 {
+		t.Errorf("functions see %+v, %v; want Grace alone: Ada's posts have no author", list, err)
+	}
+}
+
+func TestWhatTheLocalClerkDoesNotDoIsSaidInWordsForPeople(t *testing.T) {
+	b := newJSClient(t, mustStart(t, ""))
+	b.signIn("ada")
+	status, body := b.call("POST", "/v1/me/change_password", "new_password", "long enough")
+	said, _ := at(body, "errors.0.long_message").(string)
+	if status != http.StatusNotFound || !strings.Contains(said, "real Clerk instance") || strings.Contains(said, "/v1") {
+		t.Errorf("change of password = %d %q; want words for people", status, said)
 	}
 }
 

@@ -32,7 +32,7 @@ func (c *Clerk) environment() map[string]any {
 				"email_address": off, "phone_number": off, "web3_wallet": off,
 				"authenticator_app": off, "backup_code": off, "passkey": off,
 			},
-			"actions": map[string]any{"delete_self": false, "create_organization": false},
+			"actions": map[string]any{"delete_self": true, "create_organization": false},
 			"social":  map[string]any{},
 			"sign_in": map[string]any{"second_factor": map[string]any{"required": false, "enabled": false}},
 			"sign_up": map[string]any{

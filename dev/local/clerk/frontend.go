@@ -2,6 +2,7 @@ package clerk
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"regexp"
 	"slices"
@@ -41,7 +42,7 @@ type session struct {
 }
 
 // frontend is the part of Clerk's Frontend API that ClerkJS asks for when
-// people sign up, in and out with a password.
+// people sign up, in and out with a password, and edit their profile.
 func (c *Clerk) frontend() map[string]answerer {
 	return map[string]answerer{
 		"POST /v1/dev_browser":  c.newDevBrowser,
@@ -58,7 +59,11 @@ func (c *Clerk) frontend() map[string]answerer {
 		"POST /v1/client/sessions/{id}/touch":  c.withSession(c.touchSession),
 		"POST /v1/client/sessions/{id}/tokens": c.withSession(c.newToken),
 		"POST /v1/client/sessions/{id}/remove": c.withSession(c.endSession),
-		"GET /v1/me/sessions/active":           c.activeSessions,
+		"GET /v1/me/sessions/active":           c.withUser(c.activeSessions),
+		"PATCH /v1/me":                         c.withUser(c.editUser),
+		"DELETE /v1/me":                        c.withUser(c.deleteUser),
+		"POST /v1/me/profile_image":            c.withUser(c.setPicture),
+		"DELETE /v1/me/profile_image":          c.withUser(c.removePicture),
 	}
 }
 
@@ -207,16 +212,14 @@ func (c *Clerk) signInJSON(s *signIn) any {
 
 var usernamePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
-// signUp takes everything in the one call that ClerkJS makes of its form.
-func (c *Clerk) signUp(w http.ResponseWriter, r *http.Request) (any, error) {
-	if err := c.refuseSecondSession(r); err != nil {
-		return nil, err
-	}
-	username, password := r.Form.Get("username"), r.Form.Get("password")
-	refuse := func(code, param, message string) (any, error) {
-		return nil, &apiError{http.StatusUnprocessableEntity, code, message, param}
-	}
-	switch length := utf8.RuneCountInString(password); {
+// refuse is the error of a form's field.
+func refuse(code, param, message string) error {
+	return &apiError{http.StatusUnprocessableEntity, code, message, param}
+}
+
+// checkUsername refuses a name that nobody may take.
+func (c *Clerk) checkUsername(username string) error {
+	switch {
 	case len(username) < minUsername || len(username) > maxUsername:
 		return refuse("form_username_invalid_length", "username",
 			fmt.Sprintf("Username must be between %d and %d characters long.", minUsername, maxUsername))
@@ -224,10 +227,24 @@ func (c *Clerk) signUp(w http.ResponseWriter, r *http.Request) (any, error) {
 		return refuse("form_username_invalid_character", "username", "Username can only contain letters, numbers and '_' or '-'.")
 	case c.userByIdentifier(username) != nil:
 		return refuse("form_identifier_exists", "username", "That username is taken. Please try another.")
+	}
+	return nil
+}
+
+// signUp takes everything in the one call that ClerkJS makes of its form.
+func (c *Clerk) signUp(w http.ResponseWriter, r *http.Request) (any, error) {
+	if err := c.refuseSecondSession(r); err != nil {
+		return nil, err
+	}
+	username, password := r.Form.Get("username"), r.Form.Get("password")
+	if err := c.checkUsername(username); err != nil {
+		return nil, err
+	}
+	switch length := utf8.RuneCountInString(password); {
 	case length < minPassword:
-		return refuse("form_password_length_too_short", "password", fmt.Sprintf("Passwords must be %d characters or more.", minPassword))
+		return nil, refuse("form_password_length_too_short", "password", fmt.Sprintf("Passwords must be %d characters or more.", minPassword))
 	case length > maxPassword:
-		return refuse("form_password_length_too_long", "password", fmt.Sprintf("Passwords must be %d characters or less.", maxPassword))
+		return nil, refuse("form_password_length_too_long", "password", fmt.Sprintf("Passwords must be %d characters or less.", maxPassword))
 	}
 	u := &user{
 		Person:   Person{ID: newID("user"), Username: strings.ToLower(username), FirstName: r.Form.Get("first_name"), LastName: r.Form.Get("last_name")},
@@ -298,16 +315,23 @@ func (c *Clerk) signOut(_ http.ResponseWriter, r *http.Request) (any, error) {
 	return map[string]any{"response": c.clientJSON(cl)}, nil
 }
 
-// activeSessions is what the user profile lists as devices.
-func (c *Clerk) activeSessions(_ http.ResponseWriter, r *http.Request) (any, error) {
-	cl := c.clientOf(r)
-	if cl == nil || len(cl.sessions) == 0 {
-		return nil, &apiError{http.StatusUnauthorized, "authentication_invalid", "You are signed out.", ""}
+// withUser finds who is signed in in the browser.
+func (c *Clerk) withUser(answer func(*http.Request, *client, *user) (any, error)) answerer {
+	return func(_ http.ResponseWriter, r *http.Request) (any, error) {
+		cl := c.clientOf(r)
+		if cl == nil || len(cl.sessions) == 0 {
+			return nil, &apiError{http.StatusUnauthorized, "authentication_invalid", "You are signed out.", ""}
+		}
+		return answer(r, cl, cl.sessions[0].user)
 	}
+}
+
+// activeSessions is what the user profile lists as devices.
+func (c *Clerk) activeSessions(_ *http.Request, _ *client, u *user) (any, error) {
 	active := []any{}
-	for _, other := range c.clients {
-		for _, s := range other.sessions {
-			if s.user == cl.sessions[0].user {
+	for _, cl := range c.clients {
+		for _, s := range cl.sessions {
+			if s.user == u {
 				body := c.sessionJSON(s)
 				body["latest_activity"] = map[string]any{"object": "session_activity", "device_type": "This computer", "is_mobile": false, "ip_address": "127.0.0.1", "city": "loopback"}
 				active = append(active, body)
@@ -315,6 +339,65 @@ func (c *Clerk) activeSessions(_ http.ResponseWriter, r *http.Request) (any, err
 		}
 	}
 	return active, nil
+}
+
+// The profile
+
+// editUser changes what a form of the profile has. The picture has its own.
+func (c *Clerk) editUser(r *http.Request, cl *client, u *user) (any, error) {
+	if username := r.Form.Get("username"); r.Form.Has("username") && !strings.EqualFold(username, u.Username) {
+		if err := c.checkUsername(username); err != nil {
+			return nil, err
+		}
+		u.Username = strings.ToLower(username)
+	}
+	for field, name := range map[string]*string{"first_name": &u.FirstName, "last_name": &u.LastName} {
+		if r.Form.Has(field) {
+			*name = r.Form.Get(field)
+		}
+	}
+	return c.wrapped(c.userJSON(u), cl), nil
+}
+
+// setPicture keeps the picture that a browser sends as it is.
+func (c *Clerk) setPicture(r *http.Request, cl *client, u *user) (any, error) {
+	file, _, err := r.FormFile("file")
+	if err != nil {
+		return nil, refuse("form_param_missing", "file", "Choose a picture.")
+	}
+	defer file.Close()
+	picture, err := io.ReadAll(file)
+	if err != nil {
+		return nil, err
+	}
+	switch http.DetectContentType(picture) {
+	case "image/png", "image/jpeg", "image/gif", "image/webp":
+	default:
+		return nil, refuse("form_param_format_invalid", "file", "Choose a picture in PNG, JPEG, GIF or WebP.")
+	}
+	u.picture, u.pictureID = picture, newID("img")
+	return c.wrapped(c.pictureJSON(u), cl), nil
+}
+
+func (c *Clerk) removePicture(_ *http.Request, cl *client, u *user) (any, error) {
+	u.picture, u.pictureID = nil, ""
+	return c.wrapped(c.pictureJSON(u), cl), nil
+}
+
+func (c *Clerk) pictureJSON(u *user) any {
+	return map[string]any{"object": "image", "id": orNil(u.pictureID), "name": u.Username, "public_url": c.imageURL(u)}
+}
+
+// deleteUser ends the person's sessions in every browser too.
+func (c *Clerk) deleteUser(_ *http.Request, cl *client, u *user) (any, error) {
+	c.users = slices.DeleteFunc(c.users, func(other *user) bool { return other == u })
+	for _, each := range c.clients {
+		each.sessions = slices.DeleteFunc(each.sessions, func(s *session) bool { return s.user == u })
+		if each.signIn != nil && each.signIn.user == u {
+			each.signIn = nil
+		}
+	}
+	return c.wrapped(map[string]any{"object": "user", "id": u.ID, "deleted": true}, cl), nil
 }
 
 func (c *Clerk) sessionJSON(s *session) map[string]any {

@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"html"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -38,14 +39,16 @@ var People = []Person{
 
 type user struct {
 	Person
-	password string
-	created  time.Time
+	password  string
+	created   time.Time
+	picture   []byte // uploaded; nil for the drawn one
+	pictureID string // changes with each upload, so that browsers ask again
 }
 
 func demoUsers() []*user {
 	var users []*user
 	for _, p := range People {
-		users = append(users, &user{p, Password, time.Now()})
+		users = append(users, &user{Person: p, password: Password, created: time.Now()})
 	}
 	return users
 }
@@ -92,7 +95,7 @@ func (c *Clerk) userJSON(u *user) map[string]any {
 		"external_accounts": none, "saml_accounts": none, "enterprise_accounts": none, "organization_memberships": none,
 		"password_enabled": true, "totp_enabled": false, "backup_code_enabled": false, "two_factor_enabled": false,
 		"public_metadata": u.publicMetadata(), "unsafe_metadata": map[string]any{},
-		"create_organization_enabled": false, "delete_self_enabled": false, "banned": false, "locked": false,
+		"create_organization_enabled": false, "delete_self_enabled": true, "banned": false, "locked": false,
 		"last_sign_in_at": nil, "last_active_at": nil, "legal_accepted_at": nil,
 		"created_at": u.created.UnixMilli(), "updated_at": u.created.UnixMilli(),
 	}
@@ -107,7 +110,12 @@ func (u *user) publicMetadata() map[string]any {
 	return metadata
 }
 
-func (c *Clerk) imageURL(u *user) string { return c.origin + Prefix + "/img/" + u.ID + ".svg" }
+func (c *Clerk) imageURL(u *user) string {
+	if u.picture != nil {
+		return c.origin + Prefix + "/img/" + u.pictureID
+	}
+	return c.origin + Prefix + "/img/" + u.ID + ".svg"
+}
 
 // orNil is Clerk's way with names that are not given.
 func orNil(s string) any {
@@ -131,15 +139,28 @@ var portraits = map[string]string{
 		`<text x="4" y="38.5">1</text><text x="18" y="38.5">0</text><text x="32" y="38.5">1</text><text x="46" y="38.5">1</text><text x="60" y="38.5">0</text></g>`,
 }
 
-// servePicture draws /img/<user id>.svg: a portrait, or the initials, on a
-// gradient whose colours follow from the id.
+// servePicture answers /img/<picture's id> with what was uploaded, and draws
+// /img/<user id>.svg: a portrait, or the initials, on a gradient whose colours
+// follow from the id.
 func (c *Clerk) servePicture(w http.ResponseWriter, r *http.Request) {
-	id, isSVG := strings.CutSuffix(r.PathValue("file"), ".svg")
+	file := r.PathValue("file")
 	c.mu.Lock()
-	u := c.userByID(id)
-	c.mu.Unlock() // a user, once there, does not change
-	if u == nil || !isSVG {
+	at := slices.IndexFunc(c.users, func(u *user) bool { return file == u.ID+".svg" || u.picture != nil && file == u.pictureID })
+	var u user
+	if at >= 0 {
+		u = *c.users[at]
+	}
+	c.mu.Unlock()
+	if at < 0 {
 		writeError(w, &apiError{http.StatusNotFound, "resource_not_found", "Nobody has this picture.", ""})
+		return
+	}
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'") // opened by itself it is a document
+	w.Header().Set("Cache-Control", "public, max-age=3600")
+	if file == u.pictureID {
+		w.Header().Set("Content-Type", http.DetectContentType(u.picture))
+		_, _ = w.Write(u.picture) // the caller has gone; nobody to tell
 		return
 	}
 	drawing, known := portraits[u.Username]
@@ -151,9 +172,6 @@ func (c *Clerk) servePicture(w http.ResponseWriter, r *http.Request) {
 	hash.Write([]byte(u.ID))
 	hue := hash.Sum32() % 360
 	w.Header().Set("Content-Type", "image/svg+xml")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'") // opened by itself it is a document
-	w.Header().Set("Cache-Control", "public, max-age=3600")
 	fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64" width="256" height="256">`+
 		`<defs><linearGradient id="g" x2="1" y2="1"><stop stop-color="hsl(%d 70%% 62%%)"/><stop offset="1" stop-color="hsl(%d 72%% 40%%)"/></linearGradient></defs>`+
 		`<rect width="64" height="64" fill="url(#g)"/>%s</svg>`, hue, (hue+45)%360, drawing)
