@@ -25,5 +25,6 @@ push:
 # medians and intervals of nine rounds. ROWS=1000000 keeps the largest table
 # smaller.
 bench:
-	@mkdir -p dev/.cache && cd dev && go test -tags gms_pure_go -run '^$$' -bench . -benchtime 100x -count 9 -timeout 5h ./bench | tee .cache/bench.txt
+	@mkdir -p dev/.cache && cd dev && TMPDIR=$$(mktemp -d) && export TMPDIR && trap 'rm -rf "$$TMPDIR"' EXIT INT TERM && \
+	  go test -tags gms_pure_go -run '^$$' -bench . -benchtime 100x -count 9 -timeout 5h ./bench | tee .cache/bench.txt
 	@cd dev && grep -q '^ok' .cache/bench.txt && go tool benchstat .cache/bench.txt

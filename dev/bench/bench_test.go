@@ -4,18 +4,11 @@ package bench
 
 import (
 	"bytes"
-	"compress/gzip"
-	"crypto"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
+	"cmp"
+	"encoding/base64"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
-	"path"
-	"path/filepath"
-	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,30 +17,132 @@ import (
 
 	"github.com/jmoiron/sqlx"
 	"github.com/vercel/go-bridge/go/bridge"
+	"golang.org/x/sys/unix"
 
-	"warble/api/posts"
-	"warble/dev/bench/floor"
 	"warble/dev/testkit"
 	"warble/dev/testkit/artifact"
 	"warble/dev/testkit/faults"
+	"warble/dev/testkit/lambda"
 )
+
+// author is the one of the floor's posts.
+const author = "user_floor"
 
 // operations are the functions that the floor has too.
 var operations = []string{"list", "get", "create", "update", "delete"}
 
-// isRead tells which of them need no session.
-func isRead(operation string) bool { return operation == "list" || operation == "get" }
+// token is a good session token of author, "" where an operation needs none.
+// The floor does not read it.
+func (w *world) token(operation string) string {
+	if operation == "list" || operation == "get" {
+		return ""
+	}
+	return w.clerk.Token(author)
+}
 
-// posts in the tables of the benchmarks that do not say another number. Each has
-// an author of its own, so that a list names twenty.
+// rows is how many posts the tables of most benchmarks have. Each has an author of
+// its own, so that a list names twenty.
 const rows = 10_000
 
-// newPost inserts a post of floor.Author's where an operation needs one.
+// noProfiles are the variables of functions that do not ask for profiles.
+var noProfiles = map[string]string{"CLERK_SECRET_KEY": ""}
+
+// newPost inserts a post of author where an operation needs one.
 func newPost(b *testing.B, db *sqlx.DB, operation string) int64 {
 	if operation == "update" || operation == "delete" {
-		return testkit.InsertPost(b, db, floor.Author, "A post to change or to delete, about as long as others are.", time.Now())
+		return testkit.InsertPost(b, db, author, "A post to change or to delete, about as long as others are.", time.Now())
 	}
 	return rows / 2
+}
+
+// side is one of the two functions that a benchmark compares.
+type side struct {
+	prefix   string // of the metrics: "" for ours
+	function *lambda.Function
+	request  func(i int) *bridge.Request // the i-th of a round
+
+	mu    sync.Mutex
+	times []time.Duration // what callers waited
+	bytes int             // of the last answer
+}
+
+// call sends a request, which must succeed.
+func (s *side) call(b *testing.B, r *bridge.Request) {
+	begun := time.Now()
+	response, err := s.function.Invoke(b.Context(), r)
+	wait := time.Since(begun)
+	body, _ := base64.StdEncoding.DecodeString(response.Body)
+	if err != nil || response.StatusCode/100 != 2 {
+		b.Errorf("%s %s = %d %s, %v\n%s", r.Method, r.Path, response.StatusCode, body, err, s.function.Log())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.times, s.bytes = append(s.times, wait), len(body)
+}
+
+// reportTimes reports the median and the 99th percentile of what callers waited.
+func (s *side) reportTimes(b *testing.B) {
+	b.ReportMetric(ms(s.quantile(.5)), s.prefix+"p50-ms")
+	b.ReportMetric(ms(s.quantile(.99)), s.prefix+"p99-ms")
+}
+
+// quantile is the time below which the share q of all is.
+func (s *side) quantile(q float64) time.Duration {
+	slices.Sort(s.times)
+	return s.times[min(int(q*float64(len(s.times))), len(s.times)-1)]
+}
+
+func ms(d time.Duration) float64 { return d.Seconds() * 1e3 }
+
+// cpu is the user and system time that a process has had, by the kernel's clock
+// of it. A busy machine disturbs it less than the time of day.
+func cpu(b *testing.B, pid int) time.Duration {
+	var t unix.Timespec
+	// CPUCLOCK_SCHED of that process: what clock_getcpuclockid(3) makes of it.
+	if err := unix.ClockGettime(int32(^pid<<3|2), &t); err != nil {
+		b.Fatalf("read the CPU clock of process %d: %v", pid, err)
+	}
+	return time.Duration(t.Nano())
+}
+
+// peakMemory is the most memory that a process had resident, in bytes.
+func peakMemory(b *testing.B, pid int) int {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, rest, _ := bytes.Cut(status, []byte("VmHWM:"))
+	var n int
+	if _, err := fmt.Sscanf(string(rest), "%d kB", &n); err != nil {
+		b.Fatalf("no VmHWM in the status of process %d", pid)
+	}
+	return n << 10
+}
+
+// compare asks two functions in turn, each of one process, and reports what a
+// request costs ours and the other: CPU time, the caller's wait, and their ratio.
+func compare(b *testing.B, sides []*side) {
+	for i := range 20 { // connects, and fills caches
+		for _, s := range sides {
+			s.call(b, s.request(-1-i))
+		}
+	}
+	cpus := [2]time.Duration{}
+	for i, s := range sides {
+		s.times = nil
+		cpus[i] = -cpu(b, s.function.Pids()[0])
+	}
+	for i := 0; b.Loop(); i++ {
+		for _, s := range sides {
+			s.call(b, s.request(i))
+		}
+	}
+	for i, s := range sides {
+		cpus[i] += cpu(b, s.function.Pids()[0])
+		b.ReportMetric(cpus[i].Seconds()*1e6/float64(len(s.times)), s.prefix+"cpu-µs")
+		s.reportTimes(b)
+	}
+	b.ReportMetric(float64(cpus[0])/float64(cpus[1]), "cpu-ratio")
+	b.ReportMetric(float64(sides[0].quantile(.5))/float64(sides[1].quantile(.5)), "p50-ratio")
+	b.ReportMetric(float64(sides[0].bytes), "bytes")
+	b.ReportMetric(0, "ns/op") // of both together: says nothing
 }
 
 // What a caller waits for one request after another, and what CPU it takes. A
@@ -55,97 +150,38 @@ func newPost(b *testing.B, db *sqlx.DB, operation string) int64 {
 // verified before. The floor has neither sessions nor profiles.
 func BenchmarkRequest(b *testing.B) {
 	w := open(b)
-	dsn := w.fill(b, "requests", rows, rows)
-	db := testkit.Open(b, w.config(b, "requests"))
+	dsn, db := w.fill(b, "requests", rows, rows)
 	for _, operation := range operations {
-		kinds := []string{"session=new"}
-		if isRead(operation) {
-			kinds = []string{"profiles=off", "profiles=known", "profiles=new", "session=new", "session=known"}
+		kinds := []string{"profiles=off", "profiles=known", "profiles=new", "session=new", "session=known"}
+		if w.token(operation) != "" {
+			kinds = []string{"session=new"}
 		}
 		for _, kind := range kinds {
 			b.Run(operation+"/"+kind, func(b *testing.B) {
-				environment := map[string]string{}
+				var environment map[string]string
 				if kind == "profiles=off" {
-					environment["CLERK_SECRET_KEY"] = ""
+					environment = noProfiles
 				}
-				token := w.token()
-				ours := side{function: w.warble(b, operation, dsn, 1, environment), request: func(i int) *bridge.Request {
+				token := w.clerk.Token(author)
+				sides := w.sides(b, operation, dsn, 1, environment)
+				sides[0].request = func(i int) *bridge.Request {
 					switch kind {
 					case "session=new":
-						token = w.token()
+						token = w.clerk.Token(author)
 					case "profiles=off", "profiles=known":
 						token = ""
 					case "profiles=new": // another page, or another post, each time
 						if operation == "get" {
-							return operationRequest(operation, int64(rows-(i+rows)%rows), "")
+							return request(operation, int64(rows-(i+rows)%rows), "")
 						}
-						return request("GET", "/api/posts?before="+cursorAt(rows-20*((i+50)%(rows/20-1))), "", "")
+						r := request(operation, 0, "")
+						r.Path += "?before=" + cursorAt(rows-20*((i+50)%(rows/20-1)))
+						return r
 					}
-					return operationRequest(operation, newPost(b, db, operation), token)
-				}}
-				other := side{prefix: "floor-", function: w.theFloor(b, operation, dsn, 1), request: func(int) *bridge.Request {
-					return operationRequest(operation, newPost(b, db, operation), "")
-				}}
-				compare(b, ours, other)
-			})
-		}
-	}
-}
-
-// What a session's verification cannot cost less than.
-func BenchmarkRSAVerification(b *testing.B) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		b.Fatal(err)
-	}
-	sum := sha256.Sum256([]byte("header.claims"))
-	signature, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, sum[:])
-	if err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		if err := rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, sum[:], signature); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-// Allocations of a request, counted in this process, through the bridge.
-func BenchmarkAllocations(b *testing.B) {
-	w := open(b)
-	dsn := w.fill(b, "allocations", rows, rows)
-	db := testkit.Open(b, w.config(b, "allocations"))
-	for name, value := range w.clerk.Environment(dsn, nil) {
-		b.Setenv(name, value)
-	}
-	for i, handlers := range [][2]http.HandlerFunc{
-		{posts.List, floor.List}, {posts.Get, floor.Get}, {posts.Create, floor.Create}, {posts.Update, floor.Update}, {posts.Delete, floor.Delete},
-	} {
-		for j, name := range []string{"warble", "floor"} {
-			b.Run(operations[i]+"/"+name, func(b *testing.B) {
-				token := ""
-				if j == 0 && !isRead(operations[i]) {
-					token = w.token()
+					return request(operation, newPost(b, db, operation), token)
 				}
-				var before, after runtime.MemStats
-				allocations := uint64(0)
-				serve := func() {
-					r := operationRequest(operations[i], newPost(b, db, operations[i]), token)
-					runtime.ReadMemStats(&before)
-					response, err := bridge.Serve(handlers[j], r)
-					runtime.ReadMemStats(&after)
-					if err != nil || response.StatusCode/100 != 2 {
-						b.Fatalf("%s: %d, %v", name, response.StatusCode, err)
-					}
-					allocations += after.Mallocs - before.Mallocs
-				}
-				serve() // opens the pool
-				allocations = 0
-				for b.Loop() {
-					serve()
-				}
-				b.ReportMetric(float64(allocations)/float64(b.N), "allocations")
-				b.ReportMetric(0, "ns/op")
+				sides[1].request = func(int) *bridge.Request { return request(operation, newPost(b, db, operation), "") }
+				compare(b, sides)
 			})
 		}
 	}
@@ -160,21 +196,30 @@ const callers = 16
 // most memory of a process.
 func BenchmarkCallersAtOnce(b *testing.B) {
 	w := open(b)
-	dsn := w.fill(b, "callers", rows, rows)
-	db := testkit.Open(b, w.config(b, "callers"))
+	dsn, db := w.fill(b, "callers", rows, rows)
 	for _, operation := range operations {
 		b.Run(operation, func(b *testing.B) {
-			token := ""
-			if !isRead(operation) {
-				token = w.token()
-			}
-			ours := side{function: w.warble(b, operation, dsn, callers, nil)}
-			other := side{prefix: "floor-", function: w.theFloor(b, operation, dsn, callers)}
-			for _, s := range []*side{&ours, &other} {
-				s.callAtOnce(b, db, operation, token, 1) // starts the processes
-				s.times = nil
-				begun := time.Now()
-				s.callAtOnce(b, db, operation, token, b.N)
+			for _, s := range w.sides(b, operation, dsn, callers, nil) {
+				var begun time.Time
+				token := w.token(operation)
+				for _, each := range []int{1, b.N} { // the first starts the processes
+					requests := make(chan *bridge.Request, callers*each)
+					for range callers * each {
+						requests <- request(operation, newPost(b, db, operation), token)
+					}
+					close(requests)
+					s.times = nil
+					begun = time.Now()
+					var wait sync.WaitGroup
+					for range callers {
+						wait.Go(func() {
+							for r := range requests {
+								s.call(b, r)
+							}
+						})
+					}
+					wait.Wait()
+				}
 				b.ReportMetric(float64(callers*b.N)/time.Since(begun).Seconds(), s.prefix+"requests/s")
 				s.reportTimes(b)
 				peak := 0
@@ -189,54 +234,32 @@ func BenchmarkCallersAtOnce(b *testing.B) {
 	}
 }
 
-// callAtOnce has each caller send n requests, one after another.
-func (s *side) callAtOnce(b *testing.B, db *sqlx.DB, operation, token string, n int) {
-	requests := make([]*bridge.Request, callers*n)
-	for i := range requests {
-		requests[i] = operationRequest(operation, newPost(b, db, operation), token)
-	}
-	var wait sync.WaitGroup
-	times := make([][]time.Duration, callers)
-	for caller := range callers {
-		wait.Go(func() {
-			own := side{function: s.function}
-			for i := range n {
-				own.call(b, requests[caller*n+i])
-			}
-			times[caller] = own.times
-		})
-	}
-	wait.Wait()
-	for _, own := range times {
-		s.times = append(s.times, own...)
-	}
-}
-
 // From the start of a process to its first answer, of function list: when it asks
 // for an event (its runtime and packages are ready), when it has answered, and the
-// CPU time by then.
+// CPU time by then; and the size of its binary.
 func BenchmarkColdStart(b *testing.B) {
 	w := open(b)
-	dsn := w.fill(b, "coldstart", rows, rows)
-	sides := []*side{
-		{function: w.warble(b, "list", dsn, 1, nil)},
-		{prefix: "floor-", function: w.theFloor(b, "list", dsn, 1)},
-	}
+	dsn, _ := w.fill(b, "coldstart", rows, rows)
+	sides := w.sides(b, "list", dsn, 1, nil)
 	var ready, answered, used [2]time.Duration
 	for b.Loop() {
 		for i, s := range sides {
 			s.function.Kill()
-			s.call(b, operationRequest("list", 0, ""))
+			s.call(b, request("list", 0, ""))
 			end, up := time.Now(), s.function.Starts()[0]
 			ready[i] += up.Waiting.Sub(up.Begun)
 			answered[i] += end.Sub(up.Begun)
 			used[i] += cpu(b, up.Pid)
 		}
 	}
-	for i, s := range sides {
-		b.ReportMetric(ms(ready[i])/float64(b.N), s.prefix+"ready-ms")
-		b.ReportMetric(ms(answered[i])/float64(b.N), s.prefix+"answered-ms")
-		b.ReportMetric(ms(used[i])/float64(b.N), s.prefix+"cpu-ms")
+	for i, binary := range []string{artifact.Build(b).Functions["/api/posts/list"], w.floor} {
+		prefix := sides[i].prefix
+		b.ReportMetric(ms(ready[i])/float64(b.N), prefix+"ready-ms")
+		b.ReportMetric(ms(answered[i])/float64(b.N), prefix+"answered-ms")
+		b.ReportMetric(ms(used[i])/float64(b.N), prefix+"cpu-ms")
+		if info, err := os.Stat(binary); err == nil {
+			b.ReportMetric(float64(info.Size())/1e6, prefix+"binary-MB")
+		}
 	}
 	b.ReportMetric(float64(answered[0])/float64(answered[1]), "answered-ratio")
 	b.ReportMetric(float64(used[0])/float64(used[1]), "cpu-ratio")
@@ -255,21 +278,14 @@ const (
 // so are in the database's memory: this measures the plan and the index, not the
 // disk. Profiles are left out. Statements are counted by the proxy, rows by the server.
 func BenchmarkTable(b *testing.B) {
-	most := 10_000_000
-	if value := os.Getenv("ROWS"); value != "" {
-		n, err := strconv.Atoi(value)
-		if err != nil || n < 10*smallest {
-			b.Fatalf("ROWS must be a number of posts, %d or more", 10*smallest)
-		}
-		most = n
+	most, _ := strconv.Atoi(cmp.Or(os.Getenv("ROWS"), "10000000"))
+	if most < 10*smallest {
+		b.Fatalf("ROWS must be a number of posts, %d or more", 10*smallest)
 	}
 	w := open(b)
-	noProfiles := map[string]string{"CLERK_SECRET_KEY": ""}
-	small := w.fill(b, "small", smallest, smallest/perAuthor)
-	token := w.token()
+	small, _ := w.fill(b, "small", smallest, smallest/perAuthor)
 	for _, size := range []int{most / 10, most} {
-		name := fmt.Sprint("posts", size)
-		large := w.fill(b, name, size, size/perAuthor)
+		large, db := w.fill(b, fmt.Sprint("posts", size), size, size/perAuthor)
 		for _, kind := range []string{"feed", "middle", "author", "insert"} {
 			b.Run(fmt.Sprintf("%s/posts=%d", kind, size), func(b *testing.B) {
 				operation := "list"
@@ -277,107 +293,45 @@ func BenchmarkTable(b *testing.B) {
 					operation = "create"
 				}
 				of := func(size int) func(int) *bridge.Request {
-					return func(int) *bridge.Request {
-						switch kind {
-						case "feed":
-							return request("GET", "/api/posts", "", "")
-						case "middle":
-							return request("GET", "/api/posts?before="+cursorAt(size/2), "", "")
-						case "author":
-							return request("GET", fmt.Sprintf("/api/posts?userId=user_%027d", size/2%(size/perAuthor)), "", "")
-						}
-						return request("POST", "/api/posts", body, token)
+					r := request(operation, 0, w.token(operation))
+					switch kind {
+					case "middle":
+						r.Path += "?before=" + cursorAt(size/2)
+					case "author":
+						r.Path += fmt.Sprintf("?userId=user_%027d", size/2%(size/perAuthor))
 					}
+					return func(int) *bridge.Request { return r }
 				}
-				compare(b, side{function: w.warble(b, operation, large, 1, noProfiles), request: of(size)},
-					side{prefix: "small-", function: w.warble(b, operation, small, 1, noProfiles), request: of(smallest)})
-				w.reportRows(b, name, operation, of(size))
+				compare(b, []*side{
+					{function: w.warble(b, operation, large, 1, noProfiles), request: of(size)},
+					{prefix: "small-", function: w.warble(b, operation, small, 1, noProfiles), request: of(smallest)},
+				})
+
+				// Once more through a proxy that counts.
+				proxy := faults.New(b, w.server.URL())
+				throughProxy := strings.Replace(large, w.server.Addr(), testkit.DatabaseConfig(b, proxy.URL()).Addr, 1)
+				s := &side{function: w.warble(b, operation, throughProxy, 1, noProfiles)}
+				s.call(b, of(size)(0)) // connects
+				idle := readRows(b, db)
+				before, statements := readRows(b, db), proxy.Commands()
+				s.call(b, of(size)(1))
+				after := readRows(b, db)
+				b.ReportMetric(float64(proxy.Commands()-statements), "statements")
+				for i, metric := range []string{"rows-read", "rows-sent"} {
+					// Reading the counters adds to them too.
+					b.ReportMetric(float64(after[i]-before[i]-(before[i]-idle[i])), metric)
+				}
 			})
 		}
 	}
 }
 
-// reportRows reports what the database does for one request of a function.
-func (w *world) reportRows(b *testing.B, database, operation string, of func(int) *bridge.Request) {
-	proxy := faults.New(b, w.server.URL())
-	config := testkit.DatabaseConfig(b, proxy.URL())
-	config.DBName = database
-	s := side{function: w.warble(b, operation, config.FormatDSN(), 1, map[string]string{"CLERK_SECRET_KEY": ""})}
-	db := testkit.Open(b, testkit.DatabaseConfig(b, w.server.URL()))
-	s.call(b, of(0)) // connects
-	idle := readCounters(b, db)
-	before, commands := readCounters(b, db), proxy.Commands()
-	s.call(b, of(1))
-	after := readCounters(b, db)
-	for name, metric := range map[string]string{"read": "rows-read", "sent": "rows-sent"} {
-		// Reading the counters adds to them too.
-		b.ReportMetric(float64(after[name]-before[name]-(before[name]-idle[name])), metric)
-	}
-	b.ReportMetric(float64(proxy.Commands()-commands), "statements")
-}
-
-// readCounters returns the server's own counters of rows read and sent.
-func readCounters(b *testing.B, db *sqlx.DB) map[string]int64 {
-	var counters []struct {
-		Name  string `db:"Variable_name"`
-		Value int64  `db:"Value"`
-	}
-	if err := db.Select(&counters, "SHOW GLOBAL STATUS WHERE Variable_name LIKE 'Handler\\_read%' OR Variable_name = 'Rows_sent'"); err != nil {
+// readRows returns how many rows the server has read and sent, by its own counters.
+func readRows(b *testing.B, db *sqlx.DB) (rows [2]int64) {
+	const query = `SELECT SUM(IF(VARIABLE_NAME LIKE 'HANDLER\\_READ%', VARIABLE_VALUE, 0)), SUM(IF(VARIABLE_NAME = 'ROWS_SENT', VARIABLE_VALUE, 0))
+FROM information_schema.GLOBAL_STATUS`
+	if err := db.QueryRow(query).Scan(&rows[0], &rows[1]); err != nil {
 		b.Fatal(err)
 	}
-	sums := map[string]int64{}
-	for _, counter := range counters {
-		if counter.Name == "Rows_sent" {
-			sums["sent"] += counter.Value
-		} else {
-			sums["read"] += counter.Value
-		}
-	}
-	return sums
-}
-
-// How many bytes are sent, and how large the functions are.
-func BenchmarkBytes(b *testing.B) {
-	w := open(b)
-	dsn := w.fill(b, "bytes", rows, rows)
-	output := artifact.Build(b)
-	var page []byte
-	err := filepath.WalkDir(output.Static, func(file string, entry os.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !strings.Contains(".html .css .js .svg", filepath.Ext(file)) || entry.Name() == "404.html" {
-			return err
-		}
-		content, err := os.ReadFile(file)
-		page = append(page, content...)
-		return err
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	answer := func(operation string) []byte {
-		s := side{function: w.warble(b, operation, dsn, 1, nil)}
-		return s.call(b, operationRequest(operation, rows/2, ""))
-	}
-	for name, content := range map[string][]byte{"feed": answer("list"), "post": answer("get"), "page": page} {
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				var compressed bytes.Buffer
-				writer := gzip.NewWriter(&compressed) // Vercel's default level
-				io.Copy(writer, bytes.NewReader(content))
-				writer.Close()
-				b.ReportMetric(float64(len(content)), "bytes")
-				b.ReportMetric(float64(compressed.Len()), "gzip-bytes")
-			}
-			b.ReportMetric(0, "ns/op")
-		})
-	}
-	for function, binary := range output.Functions {
-		b.Run("binary/"+path.Base(function), func(b *testing.B) {
-			info, err := os.Stat(binary)
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.ReportMetric(float64(info.Size()), "bytes")
-			b.ReportMetric(0, "ns/op")
-		})
-	}
+	return rows
 }

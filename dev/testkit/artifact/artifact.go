@@ -163,11 +163,7 @@ func Start(tb testing.TB, env map[string]string, processes int) *Deployment {
 	d := &Deployment{Functions: map[string]*lambda.Function{}}
 	handler := &localvercel.Server{Routes: routes, Static: output.Static, Functions: map[string]localvercel.Function{}}
 	for path, binary := range output.Functions {
-		function, err := lambda.New(binary, env, processes)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		tb.Cleanup(func() { function.Close() })
+		function := lambda.New(tb, binary, env, processes)
 		d.Functions[path], handler.Functions[path] = function, function.Invoke
 	}
 	tb.Cleanup(func() {

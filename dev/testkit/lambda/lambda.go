@@ -11,13 +11,13 @@ package lambda
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/vercel/go-bridge/go/bridge"
@@ -43,21 +43,23 @@ type instance struct {
 	idle bool // guarded by the function's mutex
 }
 
-// New makes a function of a binary. Its processes find in their environment
-// what env says and AWS_LAMBDA_RUNTIME_API, nothing else. There are at most as
-// many as processes says, each answers one request at a time, and one is
-// started when a request finds none idle. The caller must Close it.
-func New(binary string, env map[string]string, processes int) (*Function, error) {
+// New makes a function of a binary, until the test ends. Its processes find in
+// their environment what env says and AWS_LAMBDA_RUNTIME_API, nothing else. There
+// are at most as many as processes says, each answers one request at a time, and
+// one is started when a request finds none idle.
+func New(tb testing.TB, binary string, env map[string]string, processes int) *Function {
+	tb.Helper()
 	log, err := os.CreateTemp("", "lambda-")
 	if err != nil {
-		return nil, fmt.Errorf("make the function's log: %w", err)
+		tb.Fatalf("make the function's log: %v", err)
 	}
 	os.Remove(log.Name())
 	f := &Function{binary: binary, env: []string{}, turns: make(chan struct{}, processes), log: log}
 	for name, value := range env {
 		f.env = append(f.env, name+"="+value)
 	}
-	return f, nil
+	tb.Cleanup(f.close)
+	return f
 }
 
 // Invoke has a process answer a request: it is a localvercel.Function. It waits
@@ -164,11 +166,10 @@ func (f *Function) Kill() {
 	}
 }
 
-// Close ends the function: its processes as Kill does, and its log.
-func (f *Function) Close() error {
+func (f *Function) close() {
 	f.mu.Lock()
 	f.closed = true
 	f.mu.Unlock()
 	f.Kill()
-	return f.log.Close()
+	f.log.Close()
 }

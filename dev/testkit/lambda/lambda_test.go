@@ -58,12 +58,7 @@ func newFunction(t *testing.T, env map[string]string, processes int) *Function {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := New(binary, env, processes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
+	return New(t, binary, env, processes)
 }
 
 // get returns what the function answers at a path.
@@ -164,11 +159,7 @@ func TestAFunctionThatCannotStartSaysWhy(t *testing.T) {
 	if _, err := try(f, "/pid"); err == nil || !strings.Contains(err.Error(), "exit status 1") || !strings.Contains(f.Log(), "no luck") {
 		t.Errorf("%v, log %q; want the status, and its own words in the log", err, f.Log())
 	}
-	f, err := New("/no/such/bootstrap", nil, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+	f = New(t, "/no/such/bootstrap", nil, 1)
 	if _, err := try(f, "/pid"); err == nil || !strings.Contains(err.Error(), "/no/such/bootstrap") {
 		t.Errorf("%v; want an error that names the binary", err)
 	}
@@ -177,7 +168,7 @@ func TestAFunctionThatCannotStartSaysWhy(t *testing.T) {
 func TestAClosedFunctionStartsNothing(t *testing.T) {
 	f := newFunction(t, nil, 1)
 	get(t, f, "/pid")
-	f.Close()
+	f.close()
 	if _, err := try(f, "/pid"); err == nil || len(f.Pids()) != 0 {
 		t.Errorf("%v, processes %v; want an error and none", err, f.Pids())
 	}
