@@ -86,6 +86,7 @@ document.addEventListener('click', (event) => {
   event.preventDefault();
   const target = link.pathname === location.pathname && document.getElementById(link.hash.slice(1));
   if (!target) return go(link.href);
+  history.pushState(history.state, '', link.href);
   target.focus(); // the skip link
   target.scrollIntoView();
 });
