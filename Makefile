@@ -1,7 +1,7 @@
 # The commands of this repository. They need Go (the version in go.mod) and
 # npm; `make test` installs the rest where it can, and names it where it cannot.
 
-.PHONY: run check test push bench
+.PHONY: run check test test-on push bench
 
 # The whole product on http://localhost:3000; PORT changes the port.
 run:
@@ -15,6 +15,12 @@ check:
 # Every test, on the embedded database, MariaDB, the built artifact and Chromium.
 test:
 	@sh dev/test/run.sh
+
+# The API's and the trust tests on another server: make test-on
+# URL=mysql://user:password@127.0.0.1:3306/database, which must be empty.
+# RESTART=command restarts the server.
+test-on:
+	@TEST_ON='$(URL)' RESTART='$(RESTART)' sh dev/test/on.sh
 
 # Brings the database of DATABASE_URL to schema.sql: shows the statements, and
 # asks before any that loses something. CHECK=1 only reports; drift is status 1.

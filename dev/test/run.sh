@@ -4,24 +4,8 @@
 # shellcheck source=dev/test/steps.sh
 . "$(dirname "$0")/steps.sh"
 
-[ "$(uname)" = Linux ] || { echo "make test needs Linux: it runs the functions' processes as AWS Lambda does. make run, make check and make push work here" >&2; exit 1; }
-tags=-tags=gms_pure_go # keeps the embedded database from needing a C library
+needs_linux
 PATH=$PATH:/usr/sbin # where Debian puts mariadbd, and only root looks
-
-need() { # need COMMAND DEBIAN-PACKAGE…
-  command -v "$1" >/dev/null 2>&1 && return
-  missing="$1"
-  shift
-  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-    echo "== installing $missing"
-    [ -n "${updated:-}" ] || apt-get update -qq
-    updated=yes
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
-  else
-    echo "$missing is missing: install it (on Debian: apt-get install $*), then run make test again" >&2
-    exit 1
-  fi
-}
 
 need_go
 need gcc gcc libc6-dev # the race detector
@@ -68,12 +52,6 @@ compile() {
 
 functions() { go test -race ./...; }
 
-# -count=1: Go would take results from its cache, and not see a change outside of
-# dev/, as of the page, vercel.json or a function. Some print what they counted,
-# which go test shows in a package's own folder only.
-alone() { (cd "dev/test/$1" && go test -race -count=1 $tags); }
-api() { alone contract; }
-trust() { alone trust; }
 artifact() { alone artifact; }
 page() { alone page; }
 fuzzing() { (cd dev && go test $tags -run '^$' -fuzz '^FuzzRequest$' -fuzztime 20s -parallel 1 ./test/trust); }

@@ -88,3 +88,33 @@ go_tool() { # go_tool PACKAGE… of the tools in dev/go.mod
   mkdir -p dev/.cache
   (cd dev && CGO_ENABLED=0 go build -o .cache/ "$@")
 }
+
+# For what starts Warble's own processes and databases.
+
+tags=-tags=gms_pure_go # keeps the embedded database from needing a C library
+
+needs_linux() {
+  [ "$(uname)" = Linux ] || { echo "make test needs Linux: it runs the functions' processes as AWS Lambda does. make run, make check and make push work here" >&2; exit 1; }
+}
+
+need() { # need COMMAND DEBIAN-PACKAGE…
+  command -v "$1" >/dev/null 2>&1 && return
+  missing="$1"
+  shift
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "== installing $missing"
+    [ -n "${updated:-}" ] || apt-get update -qq
+    updated=yes
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+  else
+    echo "$missing is missing: install it (on Debian: apt-get install $*), then run make test again" >&2
+    exit 1
+  fi
+}
+
+# -count=1: Go would take results from its cache, and not see a change outside of
+# dev/, as of the page, vercel.json or a function. Some print what they counted,
+# which go test shows in a package's own folder only.
+alone() { (cd "dev/test/$1" && go test -race -count=1 -timeout 30m $tags); }
+api() { alone contract; }
+trust() { alone trust; }

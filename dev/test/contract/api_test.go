@@ -3,11 +3,9 @@
 package contract
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,7 +14,6 @@ import (
 	localclerk "warble/dev/local/clerk"
 	localmysql "warble/dev/local/mysql"
 	"warble/dev/testkit"
-	"warble/dev/testkit/mariadb"
 )
 
 // api is a running Warble, a client of it, and what it stands on.
@@ -34,28 +31,54 @@ const (
 	hedy   = localclerk.Hedy // a moderator
 )
 
-// databases are those that the contract holds on.
-var databases = map[string]func(*testing.T) string{
-	"embedded": func(t *testing.T) string {
-		server, err := localmysql.Start("127.0.0.1:0", io.Discard)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { server.Close() })
-		return server.URL()
-	},
-	"MariaDB": func(t *testing.T) string { return mariadb.Start(t).URL() },
+// databases are those that the contract holds on: the given one alone, where
+// there is one.
+func databases() map[string]func(*testing.T) *testkit.Server {
+	if testkit.Given != "" {
+		return map[string]func(*testing.T) *testkit.Server{"given": startServer}
+	}
+	return map[string]func(*testing.T) *testkit.Server{"embedded": startEmbedded, "MariaDB": startServer}
+}
+
+func startServer(t *testing.T) *testkit.Server { return testkit.StartServer(t) }
+
+func startEmbedded(t *testing.T) *testkit.Server {
+	server, err := localmysql.Start("127.0.0.1:0", io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	return &testkit.Server{URL: server.URL(), Name: "embedded"}
 }
 
 // eachDatabase runs a check on each database, each with a Warble of its own.
 func eachDatabase(t *testing.T, environment map[string]string, check func(t *testing.T, a *api)) {
-	for name, start := range databases {
+	for name, start := range databases() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			count(name)
-			check(t, open(t, start(t), environment))
+			server := start(t)
+			testkit.CountCase(server.Name)
+			check(t, open(t, server.URL, environment))
 		})
 	}
+}
+
+// onServer opens Warble on a database that runs several writes at once. The
+// embedded engine runs one statement at a time and has no such races.
+func onServer(t *testing.T, environment map[string]string) *api {
+	t.Helper()
+	return onServers(t, 1, environment)[0]
+}
+
+// onServers opens several instances of Warble on one database.
+func onServers(t *testing.T, instances int, environment map[string]string) (all []*api) {
+	t.Helper()
+	server := testkit.StartServer(t)
+	testkit.CountCase(server.Name)
+	for range instances {
+		all = append(all, open(t, server.URL, environment))
+	}
+	return all
 }
 
 // open starts Warble on the database at a URL, which it brings to schema.sql.
@@ -77,25 +100,8 @@ func (a *api) waitForLog(t *testing.T, want string) {
 	}
 }
 
-// cases counts the cases that ran, by database.
-var cases struct {
-	sync.Mutex
-	ran map[string]int
-}
-
-func count(database string) {
-	cases.Lock()
-	defer cases.Unlock()
-	if cases.ran == nil {
-		cases.ran = map[string]int{}
-	}
-	cases.ran[database]++
-}
-
 func TestMain(m *testing.M) {
 	status := m.Run()
-	for name := range databases {
-		fmt.Printf("contract: %d cases on %s\n", cases.ran[name], name)
-	}
+	testkit.PrintCases("contract")
 	os.Exit(status)
 }

@@ -8,26 +8,7 @@ import (
 	"testing"
 
 	"warble/dev/testkit"
-	"warble/dev/testkit/mariadb"
 )
-
-// onMariaDB opens Warble on a database that runs several writes at once. The
-// embedded engine runs one statement at a time and has no such races.
-func onMariaDB(t *testing.T, environment map[string]string) *api {
-	t.Helper()
-	return onMariaDBs(t, 1, environment)[0]
-}
-
-// onMariaDBs opens several instances of Warble on one database.
-func onMariaDBs(t *testing.T, instances int, environment map[string]string) (all []*api) {
-	t.Helper()
-	count("MariaDB")
-	databaseURL := mariadb.Start(t).URL()
-	for range instances {
-		all = append(all, open(t, databaseURL, environment))
-	}
-	return all
-}
 
 // atOnce runs f as n callers at the same time.
 func atOnce(n int, f func(i int)) {
@@ -48,7 +29,7 @@ func atOnce(n int, f func(i int)) {
 
 func TestWritersAtOnceLoseAndDoubleNothing(t *testing.T) {
 	t.Parallel()
-	a := onMariaDB(t, nil)
+	a := onServer(t, nil)
 	const writers, each = 32, 20
 	atOnce(writers, func(i int) {
 		who := fmt.Sprint("user_writer", i)
@@ -77,7 +58,7 @@ func TestRacingCopiesOfOnePostPublishItOnce(t *testing.T) {
 	for name, interval := range map[string]string{"no limit": "0", "limit": "86400"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := onMariaDB(t, map[string]string{"POST_INTERVAL": interval})
+			a := onServer(t, map[string]string{"POST_INTERVAL": interval})
 			for round := range 20 {
 				who := fmt.Sprint("user_round", round)
 				var created atomic.Int64
@@ -110,7 +91,7 @@ func TestRacingCopiesOfOnePostPublishItOnce(t *testing.T) {
 func TestRacingPostsOfOneUserTakeOneSlotAndFailNobodyElse(t *testing.T) {
 	t.Parallel()
 	// Several instances: one has few connections, and too few for a deadlock.
-	instances := onMariaDBs(t, 4, map[string]string{"POST_INTERVAL": "86400"})
+	instances := onServers(t, 4, map[string]string{"POST_INTERVAL": "86400"})
 	for round := range 30 {
 		who := fmt.Sprint("user_round", round)
 		instances[0].Publish(who, "first")
@@ -129,7 +110,7 @@ func TestRacingPostsOfOneUserTakeOneSlotAndFailNobodyElse(t *testing.T) {
 
 func TestReaderWhoPagesWhilePostsArriveSeesEachOnce(t *testing.T) {
 	t.Parallel()
-	a := onMariaDB(t, nil)
+	a := onServer(t, nil)
 	for i := range 100 {
 		a.Publish(ada, fmt.Sprint("old ", i))
 	}

@@ -40,17 +40,18 @@ var promises = []struct {
 }
 
 func TestContract(t *testing.T) {
-	for name, start := range databases {
+	for name, start := range databases() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := open(t, start(t), nil)
+			server := start(t)
+			a := open(t, server.URL, nil)
 			for _, test := range promises {
 				t.Run(test.promise, func(t *testing.T) {
 					if _, err := a.db.Exec("DELETE FROM posts"); err != nil {
 						t.Fatal(err)
 					}
 					test.check(t, &api{a.Product, a.Client.For(t), a.clerk, a.db})
-					count(name)
+					testkit.CountCase(server.Name)
 				})
 			}
 		})

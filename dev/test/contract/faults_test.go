@@ -8,16 +8,15 @@ import (
 
 	"warble/dev/testkit"
 	"warble/dev/testkit/faults"
-	"warble/dev/testkit/mariadb"
 )
 
-// behindFaults opens Warble on a MariaDB that it reaches through a proxy.
+// behindFaults opens Warble on a server that it reaches through a proxy.
 func behindFaults(t *testing.T) (*api, *faults.Proxy) {
 	t.Helper()
-	count("MariaDB")
-	server := mariadb.Start(t)
-	proxy := faults.New(t, server.URL())
-	return open(t, server.URL(), map[string]string{"DATABASE_URL": proxy.URL()}), proxy
+	server := testkit.StartServer(t)
+	testkit.CountCase(server.Name)
+	proxy := faults.New(t, server.URL)
+	return open(t, server.URL, map[string]string{"DATABASE_URL": proxy.URL()}), proxy
 }
 
 func TestAWarmRequestCostsOneCommand(t *testing.T) {

@@ -3,6 +3,7 @@ package contract
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -50,7 +51,7 @@ func TestAKeyPublishesAgainAfterItsPostIsDeleted(t *testing.T) {
 // instances, since one has few connections, and too few for a deadlock.
 func TestRacingCopiesThatMeetADeletionAreAllServed(t *testing.T) {
 	t.Parallel()
-	instances := onMariaDBs(t, 4, nil)
+	instances := onServers(t, 4, nil)
 	db := instances[0].db
 	var answers sync.Map
 	for round := range 10 {
@@ -84,7 +85,9 @@ func TestRacingCopiesThatMeetADeletionAreAllServed(t *testing.T) {
 
 func TestAMistakeInAStatementIsNotCalledAnOutage(t *testing.T) {
 	t.Parallel()
-	a := onMariaDB(t, nil)
+	server := testkit.StartServer(t)
+	testkit.CountCase(server.Name)
+	a := open(t, server.URL, nil)
 	post := a.Publish(ada, "hello")
 	for _, test := range []struct{ change, method, body string }{
 		{"ALTER TABLE posts ADD COLUMN extra INT NOT NULL", "POST", testkit.Content("x")}, // a column that no insert has
@@ -92,6 +95,9 @@ func TestAMistakeInAStatementIsNotCalledAnOutage(t *testing.T) {
 		{"ALTER TABLE posts DROP COLUMN updated_at", "GET", ""},                           // the statement cannot work
 		{"CREATE TRIGGER never BEFORE DELETE ON posts FOR EACH ROW SIGNAL SQLSTATE '45000'", "DELETE", ""},
 	} {
+		if server.Shards != nil && strings.HasPrefix(test.change, "CREATE TRIGGER") {
+			continue // Vitess has none
+		}
 		if _, err := a.db.Exec(test.change); err != nil {
 			t.Fatal(err)
 		}
@@ -110,9 +116,20 @@ func TestAMistakeInAStatementIsNotCalledAnOutage(t *testing.T) {
 // posts that are there, as when a sequence is behind.
 func TestIDsThatRunIntoExistingOnesAreAnOutageAndNameTheSequence(t *testing.T) {
 	t.Parallel()
-	a := onMariaDB(t, nil)
+	server := testkit.StartServer(t)
+	if len(server.Shards) == 1 {
+		testkit.LeaveOut(t, "ids that run into existing ones: Vitess refuses triggers, and without shards no sequence gives the ids")
+	}
+	testkit.CountCase(server.Name)
+	a := open(t, server.URL, nil)
 	post := a.Publish(ada, "hello")
-	if _, err := a.db.Exec("CREATE TRIGGER stuck BEFORE INSERT ON posts FOR EACH ROW SET NEW.id = " + fmt.Sprint(post.ID)); err != nil {
+	if server.Sharded() { // the sequence is behind by more than the attempts of an insert
+		for id := post.ID + 1; id <= post.ID+20; id++ {
+			if _, err := a.db.Exec("INSERT INTO posts (id, user_id, content, created_at, updated_at) VALUES (?, ?, '', NOW(3), NOW(3))", id, ada); err != nil {
+				t.Fatal(err)
+			}
+		}
+	} else if _, err := a.db.Exec("CREATE TRIGGER stuck BEFORE INSERT ON posts FOR EACH ROW SET NEW.id = " + fmt.Sprint(post.ID)); err != nil {
 		t.Fatal(err)
 	}
 	got := a.Call(ada, "POST", "/api/posts", testkit.Content("next"))

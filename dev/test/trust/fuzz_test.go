@@ -25,7 +25,6 @@ import (
 	localclerk "warble/dev/local/clerk"
 	localvercel "warble/dev/local/vercel"
 	"warble/dev/testkit"
-	"warble/dev/testkit/mariadb"
 )
 
 // handlers are the functions, with the operations of openapi.json that Vercel's
@@ -76,9 +75,9 @@ type attempt struct {
 	method, target, authorization, key, contentType, header, value, body string
 }
 
-// fuzzed is the functions in this process, on a MariaDB. That is a process
-// of its own: the embedded database would be instrumented for fuzzing too, and
-// then takes most of the time.
+// fuzzed is the functions in this process, on a database outside of it: the
+// embedded one would be instrumented for fuzzing too, and then takes most of the
+// time.
 type fuzzed struct {
 	db    *sqlx.DB // past the functions
 	clerk *testkit.Clerk
@@ -97,12 +96,13 @@ func openFuzzed(f *testing.F) *fuzzed {
 	if os.Getenv("DATABASE_URL") != "" {
 		f.Fatal("DATABASE_URL is set: unset it, or its posts would be deleted")
 	}
-	server := mariadb.Start(f)
+	server := testkit.StartServer(f)
+	testkit.CountCase(server.Name)
 	clerk := testkit.StartClerk(f, localclerk.Config{})
-	for name, value := range clerk.Environment(server.URL(), nil) {
+	for name, value := range clerk.Environment(server.URL, nil) {
 		f.Setenv(name, value)
 	}
-	z := &fuzzed{clerk: clerk, dirty: true, db: testkit.Database(f, server.URL())}
+	z := &fuzzed{clerk: clerk, dirty: true, db: testkit.Database(f, server.URL)}
 
 	// The functions took standard error for their log when the process started.
 	stderr, err := syscall.Dup(2)
@@ -141,7 +141,7 @@ func (z *fuzzed) reset(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, _ := result.LastInsertId() // MariaDB has it: the first one's
+	id, _ := result.LastInsertId() // the first one's
 	z.names = strings.NewReplacer("{token}", z.token, "{id}", strconv.FormatInt(id, 10), "{other}", strconv.FormatInt(id+1, 10))
 	z.dirty = false
 }

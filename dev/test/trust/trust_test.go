@@ -21,13 +21,13 @@ import (
 	"warble/dev/testkit"
 	"warble/dev/testkit/artifact"
 	"warble/dev/testkit/faults"
-	"warble/dev/testkit/mariadb"
 )
 
 func TestMain(m *testing.M) {
 	// The local Vercel says there which of its functions was killed.
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	status := m.Run()
+	testkit.PrintCases("trust")
 	if n := searched.Load(); n > 0 {
 		fmt.Printf("trust: %d lines of the functions' logs searched for tokens, keys, passwords and people's text\n", n)
 	}
@@ -44,20 +44,21 @@ type site struct {
 	*testkit.Client
 	tb     testing.TB
 	clerk  *testkit.Clerk
-	server *mariadb.Server
+	server *testkit.Server
 	proxy  *faults.Proxy // between the functions and the database
 	db     *sqlx.DB      // past both
 }
 
-// deploy starts the built functions on a MariaDB of their own, with so many
+// deploy starts the built functions on a server of their own, with so many
 // processes each, and searches what they logged when the test ends. A variable
 // that environment says is empty is unset.
 func deploy(tb testing.TB, processes int, environment map[string]string) *site {
 	tb.Helper()
-	server := mariadb.Start(tb)
+	server := testkit.StartServer(tb)
+	testkit.CountCase(server.Name)
 	s := &site{
 		tb: tb, clerk: testkit.StartClerk(tb, localclerk.Config{}), server: server,
-		proxy: faults.New(tb, server.URL()), db: testkit.Database(tb, server.URL()),
+		proxy: faults.New(tb, server.URL), db: testkit.Database(tb, server.URL),
 	}
 	s.Deployment = artifact.Start(tb, s.clerk.Environment(s.proxy.URL(), environment), processes)
 	s.Client = testkit.NewClient(tb, s.Deployment.URL, s.clerk)

@@ -33,6 +33,7 @@ type Proxy struct {
 
 	mu          sync.Mutex
 	connections int64
+	open, most  int   // connections now, and at any time
 	accepted    *conn // whose answers link is still to be started
 	commands    int64
 	last        []string
@@ -85,6 +86,13 @@ func (p *Proxy) Connections() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.connections
+}
+
+// MostConnections is how many connections were open at a time, at most.
+func (p *Proxy) MostConnections() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.most
 }
 
 // Commands counts the commands that clients sent after their handshake:

@@ -34,6 +34,8 @@ func (t *requestsToxic) NewState() any {
 	t.proxy.mu.Lock()
 	defer t.proxy.mu.Unlock()
 	t.proxy.connections++
+	t.proxy.open++
+	t.proxy.most = max(t.proxy.most, t.proxy.open)
 	t.proxy.accepted = new(conn)
 	return t.proxy.accepted
 }
@@ -64,6 +66,9 @@ func (t *answersToxic) Pipe(stub *toxics.ToxicStub) {
 	// A client sends a command only when it has the whole answer to the one
 	// before, so the first bytes after the chosen command are its answer.
 	forward(t.proxy, stub, func(*stream.StreamChunk) bool { return !c.swallow.Load() })
+	t.proxy.mu.Lock()
+	t.proxy.open--
+	t.proxy.mu.Unlock()
 }
 
 // forward passes the chunks on that pass lets through. At the first other one,

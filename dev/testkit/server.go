@@ -1,0 +1,290 @@
+package testkit
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/jmoiron/sqlx"
+
+	"warble/dev/testkit/mariadb"
+)
+
+// Given is the URL of the database that `make test-on` names. Without it, each
+// test starts a MariaDB of its own.
+var Given = os.Getenv("TEST_ON")
+
+// restart is the command that restarts the given server.
+var restart = os.Getenv("RESTART")
+
+// Server is the server of one test, with a database that has nothing but an empty
+// table posts.
+type Server struct {
+	URL     string          // as in DATABASE_URL
+	Name    string          // what it is, such as "MySQL 9.7.4"
+	MariaDB *mariadb.Server // nil where the server is given
+	Shards  []string        // of a Vitess, as "warble/-80"
+}
+
+// Sharded tells whether the rows are on several shards.
+func (s *Server) Sharded() bool { return len(s.Shards) > 1 }
+
+// turn is held by the one test that uses the given database.
+var turn sync.Mutex
+
+// StartServer gives a server until the test ends: a MariaDB of the test's own, or
+// the given one, for which tests wait in turn.
+func StartServer(tb testing.TB) *Server {
+	tb.Helper()
+	if Given == "" {
+		server := mariadb.Start(tb)
+		return &Server{URL: server.URL(), Name: "MariaDB", MariaDB: server}
+	}
+	turn.Lock()
+	tb.Cleanup(turn.Unlock)
+	server, err := prepared()
+	if err != nil {
+		// Each other test would say the same.
+		fmt.Fprintln(os.Stderr, "test-on:", err)
+		os.Exit(1)
+	}
+	// What an earlier test made of the table is gone.
+	if _, err := Open(tb, DatabaseConfig(tb, Given)).Exec("DROP TABLE posts"); err != nil {
+		tb.Fatal(err)
+	}
+	Database(tb, Given)
+	return server
+}
+
+// CanRestart tells whether Restart can.
+func (s *Server) CanRestart() bool { return s.MariaDB != nil || restart != "" }
+
+// Restart stops the server and starts it again, and returns when it answers.
+func (s *Server) Restart() error {
+	if s.MariaDB != nil {
+		return errors.Join(s.MariaDB.Stop(), s.MariaDB.Start())
+	}
+	// Its processes outlive the command and may keep its output open.
+	command := exec.Command("sh", "-c", restart)
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("RESTART=%q: %w", restart, err)
+	}
+	db, err := given()
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	for begun := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		_, err := db.Exec("DELETE FROM posts WHERE id = 0")
+		if err == nil || time.Since(begun) > timeout {
+			return err
+		}
+	}
+}
+
+// LeaveOut skips a test of what the given server cannot show, and says so.
+func LeaveOut(tb testing.TB, what string) {
+	tb.Helper()
+	fmt.Println("left out:", what)
+	tb.SkipNow()
+}
+
+// given opens the given database. It must be on this machine: the faults are
+// played by a proxy that reads the commands, and elsewhere they are under TLS.
+func given() (*sqlx.DB, error) {
+	u, err := url.Parse(Given)
+	if err != nil || u.Scheme != "mysql" || u.User.Username() == "" || len(u.Path) < 2 || u.Port() == "" || u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback() {
+		return nil, errors.New("URL must be as mysql://user:password@127.0.0.1:3306/database; a server elsewhere needs a tunnel, such as `pscale connect`")
+	}
+	config := mysql.NewConfig()
+	config.User, config.Net, config.Addr, config.DBName = u.User.Username(), "tcp", u.Host, strings.TrimPrefix(u.Path, "/")
+	config.Passwd, _ = u.User.Password()
+	config.Logger = &mysql.NopLogger{}
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		return nil, err
+	}
+	return sqlx.NewDb(sql.OpenDB(connector), "mysql"), nil
+}
+
+// prepared makes the given database ready, once in a process.
+var prepared = sync.OnceValues(func() (*Server, error) {
+	db, err := given()
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	return prepare(ctx, db)
+})
+
+// prepare refuses a database that has anything in it, gives it the table, and
+// tries whether the ids of posts are their own.
+func prepare(ctx context.Context, db *sqlx.DB) (*Server, error) {
+	server := &Server{URL: Given}
+	var keyspace string
+	if err := db.QueryRowxContext(ctx, "SELECT VERSION(), DATABASE()").Scan(&server.Name, &keyspace); err != nil {
+		return nil, fmt.Errorf("reach the database of URL: %w", err)
+	}
+	keyspace, _, _ = strings.Cut(keyspace, "@") // Vitess adds the kind of tablet: warble@primary
+	switch {
+	case strings.Contains(server.Name, "Vitess"):
+		if err := db.SelectContext(ctx, &server.Shards, "SHOW VITESS_SHARDS LIKE '"+keyspace+"/%'"); err != nil {
+			return nil, fmt.Errorf("list the shards: %w", err)
+		}
+		server.Name = fmt.Sprint("Vitess, shards: ", len(server.Shards))
+	case !strings.Contains(server.Name, "MariaDB"):
+		server.Name = "MySQL " + server.Name
+	}
+
+	var tables []string
+	if err := db.SelectContext(ctx, &tables, "SHOW TABLES"); err != nil {
+		return nil, fmt.Errorf("list the tables: %w", err)
+	}
+	if others := slices.DeleteFunc(slices.Clone(tables), func(name string) bool { return name == "posts" }); len(others) > 0 {
+		return nil, fmt.Errorf("the database %s has other tables than posts: %s. Give an empty database", keyspace, strings.Join(others, ", "))
+	}
+	if len(tables) > 0 {
+		var rows int
+		if err := db.GetContext(ctx, &rows, "SELECT COUNT(*) FROM posts"); err != nil {
+			return nil, fmt.Errorf("count the rows of posts: %w", err)
+		}
+		if rows > 0 {
+			return nil, fmt.Errorf("the table posts of the database %s has %d rows, and the tests would delete them. Give an empty database. If the rows are of a test that was interrupted, delete them first", keyspace, rows)
+		}
+	}
+	if server.Sharded() {
+		if err := loadVSchema(ctx, keyspace, db); err != nil {
+			return nil, err
+		}
+	}
+	schema, err := os.ReadFile(filepath.Join(Root(), "schema.sql"))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := db.ExecContext(ctx, string(schema)); err != nil {
+		return nil, fmt.Errorf("apply schema.sql: %w. The user of URL needs all rights on the database %s", err, keyspace)
+	}
+	return server, ids(ctx, db)
+}
+
+// ids inserts posts of many users, who are on all shards, and deletes them. Without
+// a sequence, each shard counts for itself, and posts share ids.
+func ids(ctx context.Context, db *sqlx.DB) error {
+	used := map[int64]bool{}
+	for i := range 32 {
+		result, err := db.ExecContext(ctx, fmt.Sprintf("INSERT INTO posts (user_id, content, created_at, updated_at) VALUES ('user_%d', '', NOW(3), NOW(3))", i))
+		if err != nil {
+			return fmt.Errorf("insert a post: %w. %s", err, prepareShards)
+		}
+		id, err := result.LastInsertId()
+		if err != nil {
+			return err
+		}
+		if used[id] {
+			_, err := db.ExecContext(ctx, "DELETE FROM posts")
+			return errors.Join(fmt.Errorf("two posts have the id %d: their ids do not come from a sequence. %s", id, prepareShards), err)
+		}
+		used[id] = true
+	}
+	_, err := db.ExecContext(ctx, "DELETE FROM posts")
+	return err
+}
+
+const prepareShards = "If the database has shards, load dev/docs/sharding into it first: dev/docs/sharding.md says how"
+
+// vschema is what a vschema.json says.
+type vschema struct {
+	Vindexes map[string]struct{ Type string }
+	Tables   map[string]struct {
+		Type           string
+		ColumnVindexes []struct{ Column, Name string }   `json:"column_vindexes"`
+		AutoIncrement  struct{ Column, Sequence string } `json:"auto_increment"`
+	}
+}
+
+// loadVSchema loads dev/docs/sharding into a sharded keyspace that does not know
+// the table posts, in SQL.
+func loadVSchema(ctx context.Context, keyspace string, db *sqlx.DB) error {
+	conn, err := db.Connx(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	var known []string
+	if err := conn.SelectContext(ctx, &known, "SHOW VSCHEMA TABLES"); err != nil {
+		return fmt.Errorf("list the tables of the vschema: %w", err)
+	}
+	if slices.Contains(known, "posts") {
+		return nil
+	}
+	folder := filepath.Join(Root(), "dev/docs/sharding")
+	sequence, err := os.ReadFile(filepath.Join(folder, "lookup/sequence.sql"))
+	if err != nil {
+		return err
+	}
+	statements := append([]string{"USE lookup"}, strings.Split(strings.TrimRight(string(sequence), "; \n"), ";\n")...)
+	for _, part := range [][2]string{{"lookup", "lookup"}, {"warble", keyspace}} {
+		text, err := os.ReadFile(filepath.Join(folder, part[0], "vschema.json"))
+		if err != nil {
+			return err
+		}
+		var v vschema
+		if err := json.Unmarshal(text, &v); err != nil {
+			return err
+		}
+		for name, table := range v.Tables {
+			on := "ALTER VSCHEMA ON " + part[1] + "." + name
+			if table.Type == "sequence" {
+				statements = append(statements, "ALTER VSCHEMA ADD SEQUENCE "+part[1]+"."+name)
+			}
+			for _, vindex := range table.ColumnVindexes {
+				statements = append(statements, fmt.Sprintf("%s ADD VINDEX %s(%s) USING %s", on, vindex.Name, vindex.Column, v.Vindexes[vindex.Name].Type))
+			}
+			if auto := table.AutoIncrement; auto.Column != "" {
+				statements = append(statements, fmt.Sprintf("%s ADD AUTO_INCREMENT %s USING %s", on, auto.Column, auto.Sequence))
+			}
+		}
+	}
+	for _, statement := range statements {
+		if _, err := conn.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("%s: %w. %s", statement, err, prepareShards)
+		}
+	}
+	return nil
+}
+
+// cases counts those that ran, by server.
+var cases = struct {
+	sync.Mutex
+	ran map[string]int
+}{ran: map[string]int{}}
+
+// CountCase counts one case that ran on a server.
+func CountCase(server string) {
+	cases.Lock()
+	defer cases.Unlock()
+	cases.ran[server]++
+}
+
+// PrintCases prints how many cases of a suite ran on each server.
+func PrintCases(suite string) {
+	for _, server := range slices.Sorted(maps.Keys(cases.ran)) {
+		fmt.Printf("%s: %d cases on %s\n", suite, cases.ran[server], server)
+	}
+}
