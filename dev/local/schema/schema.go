@@ -25,7 +25,7 @@ type Change struct {
 // Difference returns what brings the database to the schema, in an order that
 // works. A table that is not in the schema is somebody else's: it is named on
 // out and left alone.
-func Difference(ctx context.Context, db *sqlx.DB, schema string, out io.Writer) ([]Change, error) {
+func Difference(ctx context.Context, db *sqlx.Conn, schema string, out io.Writer) ([]Change, error) {
 	vtlog.SwapLogger(slog.New(slog.DiscardHandler)) // it tells of each step of the comparison
 	vt, err := vtenv.New(vtenv.Options{})
 	if err != nil {
