@@ -167,7 +167,7 @@ func prepare(ctx context.Context, db *sqlx.DB) (*Server, error) {
 		}
 	}
 	if server.Sharded() {
-		if err := loadVSchema(ctx, keyspace, db); err != nil {
+		if err := loadVSchema(ctx, keyspace); err != nil {
 			return nil, err
 		}
 	}
@@ -218,14 +218,15 @@ type vschema struct {
 
 // loadVSchema loads dev/docs/sharding into a sharded keyspace that does not know
 // the table posts, in SQL.
-func loadVSchema(ctx context.Context, keyspace string, db *sqlx.DB) error {
-	conn, err := db.Connx(ctx)
+func loadVSchema(ctx context.Context, keyspace string) error {
+	db, err := given() // one of its own, which is closed in the keyspace lookup
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer db.Close()
+	db.SetMaxOpenConns(1)
 	var known []string
-	if err := conn.SelectContext(ctx, &known, "SHOW VSCHEMA TABLES"); err != nil {
+	if err := db.SelectContext(ctx, &known, "SHOW VSCHEMA TABLES"); err != nil {
 		return fmt.Errorf("list the tables of the vschema: %w", err)
 	}
 	if slices.Contains(known, "posts") {
@@ -260,7 +261,7 @@ func loadVSchema(ctx context.Context, keyspace string, db *sqlx.DB) error {
 		}
 	}
 	for _, statement := range statements {
-		if _, err := conn.ExecContext(ctx, statement); err != nil {
+		if _, err := db.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("%s: %w. %s", statement, err, prepareShards)
 		}
 	}
