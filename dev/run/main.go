@@ -80,7 +80,7 @@ func run(ctx context.Context, race bool) error {
 		Log:     os.Stderr,
 		Saved:   database.schemaSaved(root),
 	}
-	if err := vercel.Open(); err != nil {
+	if err := vercel.Open(ctx); err != nil {
 		return err
 	}
 	defer vercel.Close()

@@ -12,8 +12,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -44,26 +46,22 @@ type Project struct {
 	Saved   func(name string) // called for each saved file in Root itself; may be nil
 
 	watcher *fsnotify.Watcher
-	mu      sync.Mutex
-	current *build
+	server  atomic.Pointer[Server] // nil when the routes or the folder cannot be read
+
+	// building is held for reading while the functions answer a request, and for
+	// writing while they are built: requests wait for that, and it for requests.
+	building sync.RWMutex
+	binary   string
+	err      error // why there is no binary
+
+	mu      sync.Mutex      // guards what follows
+	process *lambda.Process // nil until the first request to a binary
 	closed  bool
 }
 
-// A build is one state of the sources.
-type build struct {
-	server *Server
-	cancel context.CancelFunc
-	done   chan struct{} // closed when the fields below are set, or the build was canceled
-	binary string
-	err    error // why there is none
-
-	process  *lambda.Process // guarded by the project's mutex
-	inFlight sync.WaitGroup  // added to under the project's mutex, while the build is current
-}
-
 // Open builds the functions, and watches the folder until Close. Functions that
-// do not compile are no error: they answer so.
-func (p *Project) Open() error {
+// do not compile are no error: they answer so. A build ends with ctx.
+func (p *Project) Open(ctx context.Context) error {
 	var err error
 	if p.watcher, err = fsnotify.NewWatcher(); err != nil {
 		return fmt.Errorf("watch the files: %w", err)
@@ -76,22 +74,11 @@ func (p *Project) Open() error {
 			return fmt.Errorf("watch the files: %w", err)
 		}
 	}
-	first := p.rebuild(0)
-	<-first.done
+	p.build(ctx)
+	p.report()
 	go func() {
-		for {
-			select {
-			case event, ok := <-p.watcher.Events:
-				if !ok {
-					return
-				}
-				p.changed(event)
-			case err, ok := <-p.watcher.Errors:
-				if !ok {
-					return
-				}
-				fmt.Fprintln(p.Log, "The files cannot be watched:", err)
-			}
+		for p.sourceSaved(nil) {
+			p.rebuild(ctx)
 		}
 	}()
 	return nil
@@ -110,174 +97,163 @@ func (p *Project) watch(folder string) error {
 	})
 }
 
-func (p *Project) changed(event fsnotify.Event) {
-	if event.Op == fsnotify.Chmod {
-		return
-	}
-	name, err := filepath.Rel(p.Root, event.Name)
-	if err != nil {
-		return
-	}
-	info, err := os.Stat(event.Name)
-	isFolder := err == nil && info.IsDir()
-	folder, _, inside := strings.Cut(filepath.ToSlash(name), "/")
-	sources := folder == "api" || folder == "lib"
-	switch {
-	case sources && isFolder:
-		if err := p.watch(event.Name); err != nil {
+// sourceSaved waits until a source of the functions is saved. It returns false
+// when timeout comes first, or Close.
+func (p *Project) sourceSaved(timeout <-chan time.Time) bool {
+	for {
+		select {
+		case event, ok := <-p.watcher.Events:
+			if !ok {
+				return false
+			}
+			if p.isSource(event) {
+				return true
+			}
+		case err, ok := <-p.watcher.Errors:
+			if !ok {
+				return false
+			}
 			fmt.Fprintln(p.Log, "The files cannot be watched:", err)
+		case <-timeout:
+			return false
 		}
-		p.rebuild(quiet) // files may have been in it before it was watched
-	case sources && inside && strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go"),
-		sources && event.Has(fsnotify.Remove|fsnotify.Rename), // perhaps a folder
-		name == "go.mod", name == "go.sum", name == "vercel.json":
-		p.rebuild(quiet)
-	case !inside && p.Saved != nil:
+	}
+}
+
+// isSource tells whether a saved file changes the functions or their routes. It
+// watches new folders, and calls Saved for other files in Root itself.
+func (p *Project) isSource(event fsnotify.Event) bool {
+	name, err := filepath.Rel(p.Root, event.Name)
+	if err != nil || event.Op == fsnotify.Chmod {
+		return false
+	}
+	folder, _, inside := strings.Cut(filepath.ToSlash(name), "/")
+	if folder == "api" || folder == "lib" {
+		if info, err := os.Stat(event.Name); err == nil && info.IsDir() {
+			if err := p.watch(event.Name); err != nil {
+				fmt.Fprintln(p.Log, "The files cannot be watched:", err)
+			}
+			return true // files may have been in it before it was watched
+		}
+		return event.Has(fsnotify.Remove|fsnotify.Rename) || // perhaps a folder
+			strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go")
+	}
+	if name == "go.mod" || name == "go.sum" || name == "vercel.json" {
+		return true
+	}
+	if !inside && p.Saved != nil {
 		p.Saved(name)
 	}
+	return false
 }
 
-// rebuild begins a build in the place of the current one. Requests that come
-// from now on wait for it.
-func (p *Project) rebuild(wait time.Duration) *build {
-	ctx, cancel := context.WithCancel(context.Background())
-	b := &build{cancel: cancel, done: make(chan struct{})}
-	sources, err := findSources(p.Root)
-	if err == nil {
-		b.server, err = p.server(sources)
+// rebuild builds until no file was saved meanwhile. Requests that come from now on
+// wait for it.
+func (p *Project) rebuild(ctx context.Context) {
+	p.building.Lock()
+	defer p.building.Unlock()
+	begun := time.Now()
+	for saved := true; saved; saved = p.sourceSaved(time.After(quiet)) {
+		for p.sourceSaved(time.After(quiet)) {
+		}
+		p.build(ctx)
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		cancel()
-		return b
+	process := p.process
+	p.process = nil
+	p.mu.Unlock()
+	if process != nil {
+		process.Kill()
 	}
-	old := p.current
-	p.current = b
-	if old != nil {
-		old.cancel()
-		go p.retire(old)
+	p.report()
+	if p.err == nil {
+		fmt.Fprintf(p.Log, "The functions were built again in %.1f s.\n", time.Since(begun).Seconds())
 	}
-	go func() {
-		defer close(b.done)
-		defer cancel()
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return
-		}
-		begun := time.Now()
-		program := filepath.Join(p.Cache, "main.go")
-		if err == nil {
-			err = generate(p.Root, program, sources)
-		}
-		if err == nil {
-			b.binary, err = buildProgram(ctx, p.Root, program, p.Race)
-		}
-		switch {
-		case ctx.Err() != nil: // a newer build is under way
-		case err != nil:
-			b.err = err
-			fmt.Fprintf(p.Log, "\nThe functions do not compile:\n\n%v\n\n", err)
-		case old != nil:
-			fmt.Fprintf(p.Log, "The functions were built again in %.1f s.\n", time.Since(begun).Seconds())
-		}
-	}()
-	return b
 }
 
-// server answers for the sources, behind the routes of vercel.json as it is now.
-func (p *Project) server(sources []source) (*Server, error) {
-	routes, err := ReadRoutes(filepath.Join(p.Root, "vercel.json"))
-	if err != nil {
-		return nil, err
+// build reads the sources and routes as they are now, and compiles the functions.
+func (p *Project) build(ctx context.Context) {
+	sources, err := findSources(p.Root)
+	var routes []Route
+	if err == nil {
+		routes, err = ReadRoutes(filepath.Join(p.Root, "vercel.json"))
 	}
-	s := &Server{Routes: routes, Static: filepath.Join(p.Root, "public"), Overlay: p.Overlay, Functions: map[string]Function{}}
+	if err != nil {
+		p.server.Store(nil)
+		p.err = err
+		return
+	}
+	server := &Server{Routes: routes, Static: filepath.Join(p.Root, "public"), Overlay: p.Overlay, Functions: map[string]Function{}}
 	for _, source := range sources {
-		s.Functions[source.Path] = func(ctx context.Context, request *bridge.Request) (bridge.Response, error) {
-			return p.invoke(ctx, source.Path, request)
+		server.Functions[source.Path] = func(_ context.Context, request *bridge.Request) (bridge.Response, error) {
+			return p.invoke(source.Path, request)
 		}
 	}
-	return s, nil
+	p.server.Store(server)
+	program := filepath.Join(p.Cache, "main.go")
+	if p.err = generate(p.Root, program, sources); p.err == nil {
+		p.binary, p.err = buildProgram(ctx, p.Root, program, p.Race)
+	}
+}
+
+// report writes why there are no functions, if so.
+func (p *Project) report() {
+	if p.err != nil {
+		fmt.Fprintf(p.Log, "\nThe functions do not compile:\n\n%v\n\n", p.err)
+	}
 }
 
 // Functions is how many there are.
 func (p *Project) Functions() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.current.server == nil {
-		return 0
+	if server := p.server.Load(); server != nil {
+		return len(server.Functions)
 	}
-	return len(p.current.server.Functions)
+	return 0
 }
 
 func (p *Project) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p.mu.Lock()
-	b := p.current
-	p.mu.Unlock()
-	if b.server == nil {
-		<-b.done
-		http.Error(w, fmt.Sprint(b.err), http.StatusInternalServerError)
+	if server := p.server.Load(); server != nil {
+		server.ServeHTTP(w, r)
 		return
 	}
-	b.server.ServeHTTP(w, r)
+	p.building.RLock()
+	defer p.building.RUnlock()
+	http.Error(w, fmt.Sprint(p.err), http.StatusInternalServerError)
 }
 
-// invoke has the newest functions answer, as soon as they are built.
-func (p *Project) invoke(ctx context.Context, path string, request *bridge.Request) (bridge.Response, error) {
-	for {
-		p.mu.Lock()
-		b := p.current
-		if p.closed {
-			p.mu.Unlock()
-			return bridge.Response{}, errors.New("the server is closing")
-		}
-		b.inFlight.Add(1)
-		p.mu.Unlock()
-		response, again, err := p.ask(ctx, b, path, request)
-		b.inFlight.Done()
-		if !again {
-			return response, err
-		}
+// invoke has the functions answer, once they are built.
+func (p *Project) invoke(path string, request *bridge.Request) (response bridge.Response, err error) {
+	p.building.RLock()
+	defer p.building.RUnlock()
+	if p.err != nil {
+		return compilerMessage(p.err), nil
 	}
-}
-
-// ask has a build's process answer. A build that was canceled means again.
-func (p *Project) ask(ctx context.Context, b *build, path string, request *bridge.Request) (response bridge.Response, again bool, err error) {
-	select {
-	case <-b.done:
-	case <-ctx.Done():
-		return response, false, ctx.Err()
-	}
-	if b.err != nil {
-		return compilerMessage(b.err), false, nil
-	}
-	if b.binary == "" {
-		return response, true, nil
-	}
-	process, err := p.process(b)
+	process, err := p.running()
 	if err != nil {
-		return response, false, err
+		return response, err
 	}
 	if response, err = process.Invoke(path, request); err != nil {
 		process.Kill() // a panic is reported, and then the process ends
 	}
-	return response, false, err
+	return response, err
 }
 
-// process returns the build's process: a new one when there is none, or it died.
-func (p *Project) process(b *build) (*lambda.Process, error) {
+// running returns the functions' process: a new one when there is none, or it died.
+func (p *Project) running() (*lambda.Process, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if b.process != nil && b.process.Running() {
-		return b.process, nil
+	if p.closed {
+		return nil, errors.New("the server is closing")
 	}
-	command := exec.Command(b.binary)
-	command.Dir, command.Env = p.Root, append([]string(nil), p.Env...)
+	if p.process != nil && p.process.Running() {
+		return p.process, nil
+	}
+	command := exec.Command(p.binary)
+	command.Dir, command.Env = p.Root, slices.Clone(p.Env)
 	command.Stdout, command.Stderr = p.Log, p.Log
 	var err error
-	b.process, err = lambda.Start(command, concurrency, p.Log)
-	return b.process, err
+	p.process, err = lambda.Start(command, concurrency, p.Log)
+	return p.process, err
 }
 
 // compilerMessage is the answer of functions that do not compile, in the form
@@ -298,26 +274,11 @@ func compilerMessage(err error) bridge.Response {
 	}
 }
 
-// retire ends a build's process when its last request is answered.
-func (p *Project) retire(b *build) {
-	b.inFlight.Wait()
-	p.mu.Lock()
-	process := b.process
-	p.mu.Unlock()
-	if process != nil {
-		process.Kill()
-	}
-}
-
 // Close ends the functions' process and the watching.
 func (p *Project) Close() error {
 	p.mu.Lock()
 	p.closed = true
-	b := p.current
-	p.mu.Unlock()
-	b.cancel()
-	p.mu.Lock()
-	process := b.process
+	process := p.process
 	p.mu.Unlock()
 	if process != nil {
 		process.Kill()
