@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -19,6 +20,8 @@ type cloud struct {
 	Calls       []string // the program and its arguments
 	Fail        int      // the call that fails, counted from 1; 0 for none
 	Late        bool     // it fails after it did what was asked
+	Kill        bool     // the failure is the end of the script, as of a job that is cancelled
+	Blind       bool     // PlanetScale's token may not read branches
 	Branches    []dbBranch
 	Variables   []variable
 	Deployments []deployment
@@ -38,7 +41,7 @@ type password struct {
 	Name  string `json:"name"`
 	Role  string `json:"role"`
 	User  string `json:"username"`
-	Plain string `json:"plain_text"`
+	Plain string `json:"plain_text,omitempty"`
 	Host  string `json:"access_host_url"`
 }
 
@@ -114,10 +117,20 @@ func standIn(file, program string, args []string) error {
 	c.Clock++
 	c.Calls = append(c.Calls, strings.Join(append([]string{program}, args...), " "))
 	failing := c.Fail == len(c.Calls)
+	end := func() {
+		if c.Kill {
+			syscall.Kill(0, syscall.SIGKILL) // the script and this process
+		}
+	}
 	if failing && !c.Late {
-		return errors.Join(save(), errors.New("stand-in: the service does not answer"))
+		err := save()
+		end()
+		return errors.Join(err, errors.New("stand-in: the service does not answer"))
 	}
 	answer, err := c.call(program, args)
+	if failing && c.Kill && save() == nil {
+		end()
+	}
 	if err == nil && failing {
 		err = errors.New("stand-in: the answer was lost")
 	}
@@ -150,8 +163,9 @@ func (c *cloud) call(program string, args []string) (answer any, err error) {
 		switch {
 		case is("branch", "show", "warble"):
 			b := c.branch(args[3])
-			if b == nil {
-				return nil, fmt.Errorf("branch %s does not exist in database warble (organization: acme)", args[3])
+			if b == nil || c.Blind {
+				return nil, fmt.Errorf("branch %s does not exist in database warble (organization: acme)\n\nNote: You are using a service token for authentication. "+
+					"If this resource exists, your service token may not have the required 'read_branch' permission to access it. Please check your service token permissions", args[3])
 			}
 			shown := *b
 			b.Ready = true // by the next time
@@ -176,9 +190,12 @@ func (c *cloud) call(program string, args []string) (answer any, err error) {
 			}
 			switch args[1] {
 			case "list":
-				listed := slices.Clone(b.Passwords)
-				for i := range listed {
-					listed[i].Plain = ""
+				listed := []password{}
+				for _, p := range b.Passwords {
+					p.Plain = ""
+					if strings.Contains(p.Name, flag("--name")) && len(listed) < 100 { // its page
+						listed = append(listed, p)
+					}
 				}
 				return listed, nil
 			case "create":

@@ -67,12 +67,16 @@ branch_state() {
   # Only these words mean that the branch is missing. A database that is not
   # found, or a token that is refused, says something else.
   case $(error_of "$shown") in
-    "branch "*"$branch"*" does not exist in database "*) echo missing ;;
+    "branch "*"$branch"*" does not exist in database "*) ;;
     *)
       printf 'pscale branch show: %s\n' "$(error_of "$shown")" >&2
       return 1
       ;;
   esac
+  # pscale says them too where the token may not read branches: then it cannot
+  # see production's either.
+  planetscale branch show "$database" "$production" >/dev/null || return
+  echo missing
 }
 
 # password_ids NAME prints the ids of the branch's passwords of that name.
@@ -167,8 +171,9 @@ open() {
     remove_variable
     delete_passwords preview
     say "setting DATABASE_URL of this git branch"
+    # lib/page/build.sh tells it from production's by its end.
     create_password preview --role readwriter
-    printf %s "$url" | vercel env add DATABASE_URL preview --git-branch "$git_branch" --sensitive --yes
+    printf '%s#preview' "$url" | vercel env add DATABASE_URL preview --git-branch "$git_branch" --sensitive --yes
     since=$(variable)
   fi
 

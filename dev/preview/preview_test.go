@@ -3,16 +3,21 @@
 package preview
 
 import (
+	"cmp"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -76,6 +81,7 @@ func run(t *testing.T, c cloud, args ...string) (after cloud, log string, ok boo
 
 	cmd := exec.Command("sh", append([]string{script}, args...)...)
 	cmd.Dir = empty
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // for a cloud that kills it
 	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), cloudFile+"="+file, "HOME="+dir, "GITHUB_ACTIONS=true",
 		"GORACE=atexit_sleep_ms=0", // or each stand-in takes a second to end under -race
 		"PLANETSCALE_ORG=acme", "PLANETSCALE_DATABASE=warble",
@@ -132,7 +138,7 @@ func mustBeOpen(t *testing.T, c cloud, gitBranch string) {
 	}
 	want := production()
 	set := c.Variables[len(c.Variables)-1]
-	if len(c.Variables) != len(want.Variables)+1 || set.GitBranch != gitBranch || set.Value != b.Passwords[0].url() ||
+	if len(c.Variables) != len(want.Variables)+1 || set.GitBranch != gitBranch || set.Value != b.Passwords[0].url()+"#preview" ||
 		!slices.Equal(set.Target, []string{"preview"}) {
 		t.Errorf("variables are %+v; want one more, of this git branch, with %s", c.Variables, b.Passwords[0].url())
 	}
@@ -259,6 +265,100 @@ func TestAnyStepMayFailAndTheNextRunMendsIt(t *testing.T) {
 	}
 }
 
+// what is in the cloud for the previews of a git branch and their newest commit,
+// besides what was there before.
+func only(c cloud, gitBranch, commit string) cloud {
+	hash := fmt.Sprintf("%x", sha256.Sum256([]byte(gitBranch)))[:16]
+	c.Branches = slices.DeleteFunc(slices.Clone(c.Branches), func(b dbBranch) bool {
+		return strings.HasPrefix(b.Name, "preview-") && !strings.HasSuffix(b.Name, "-"+hash)
+	})
+	c.Variables = slices.DeleteFunc(slices.Clone(c.Variables), func(v variable) bool {
+		return strings.HasPrefix(v.ID, "env") && v.GitBranch != gitBranch
+	})
+	c.Deployments = slices.DeleteFunc(slices.Clone(c.Deployments), func(d deployment) bool {
+		return d.Target == "" && (d.Meta["githubCommitRef"] != gitBranch || d.Meta["githubCommitSha"] != commit)
+	})
+	return c
+}
+
+func TestWhateverComesInWhateverOrderNoDatabaseIsSharedOrLeft(t *testing.T) {
+	seed, err := strconv.ParseUint(cmp.Or(os.Getenv("WARBLE_SEED"), strconv.FormatUint(rand.Uint64(), 10)), 10, 64)
+	if err != nil {
+		t.Fatalf("WARBLE_SEED: %v", err)
+	}
+	fmt.Printf("preview: WARBLE_SEED=%d\n", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	gitBranches := []string{"feature/one", "Feature/One", "fix"}
+	commits := map[string]string{}
+	c := production()
+	var steps []string
+	defer func() {
+		if t.Failed() {
+			t.Logf("WARBLE_SEED=%d: %s", seed, strings.Join(steps, "; "))
+		}
+	}()
+
+	step := func(action, gitBranch string, fail int) {
+		c.Fail, c.Late, c.Kill = fail, random.IntN(2) == 0, random.IntN(3) == 0
+		steps = append(steps, fmt.Sprintf("%s %s, failure at call %d, late %v, killed %v", action, gitBranch, fail, c.Late, c.Kill))
+		after, log, ok := run(t, c, action, gitBranch, commits[gitBranch])
+		mustKeepProduction(t, after)
+		for _, other := range gitBranches {
+			if was, is := only(c, other, commits[other]), only(after, other, commits[other]); other != gitBranch &&
+				(!reflect.DeepEqual(was.Branches, is.Branches) || !reflect.DeepEqual(was.Variables, is.Variables)) {
+				t.Fatalf("%s %s changed what %s has: %+v; want %+v", action, gitBranch, other, is, was)
+			}
+		}
+		is := only(after, gitBranch, commits[gitBranch])
+		branch, variable := len(is.Branches) > 2, len(is.Variables) > 4
+		switch {
+		case ok && action == "open":
+			mustBeOpen(t, is, gitBranch)
+		case ok != strings.Contains(log, "nothing is left") && action == "close":
+			t.Errorf("close ended with %v and says: %s", ok, log)
+		case ok && (branch || variable):
+			t.Errorf("close says that nothing is left; left are %+v, %+v", is.Branches, is.Variables)
+		case action == "close" && !ok && !c.Kill && (variable && !strings.Contains(log, "Vercel's dashboard") || branch && !strings.Contains(log, "pscale branch delete")):
+			t.Errorf("close does not say how to remove what is left, variable %v, branch %v: %s", variable, branch, log)
+		case fail == 0 && !ok:
+			t.Errorf("%s fails, and nothing is broken: %s", action, log)
+		}
+		c = after
+	}
+	for i := range 30 {
+		gitBranch := gitBranches[random.IntN(len(gitBranches))]
+		fail := random.IntN(2) * (1 + random.IntN(20)) // where there is such a call
+		switch random.IntN(7) {
+		case 0, 1, 2: // a new commit, which Vercel deploys before the workflow runs
+			commits[gitBranch] = fmt.Sprint("commit", i)
+			c.Clock++
+			c.Deployments = append(c.Deployments, deployment{URL: fmt.Sprintf("commit-%d.example", i), CreatedAt: c.Clock,
+				Meta: map[string]string{"githubCommitSha": commits[gitBranch], "githubCommitRef": gitBranch}})
+			step("open", gitBranch, fail)
+		case 3, 4: // somebody removes something by hand
+			if len(c.Branches) == 2 {
+				break
+			}
+			i, what := 2+random.IntN(len(c.Branches)-2), random.IntN(3)
+			steps = append(steps, fmt.Sprintf("by hand: %s, %d", c.Branches[i].Name, what))
+			switch {
+			case what == 0:
+				c.Branches = slices.Delete(slices.Clone(c.Branches), i, i+1)
+			case what == 1:
+				c.Branches[i].Passwords = nil
+			case len(c.Variables) > 4:
+				c.Variables = c.Variables[:len(c.Variables)-1]
+			}
+		default:
+			step("close", gitBranch, fail)
+		}
+	}
+	for _, gitBranch := range gitBranches {
+		step("close", gitBranch, 0)
+	}
+	mustBeClosed(t, c)
+}
+
 func TestHostileNamesAreOnlyNames(t *testing.T) {
 	for _, gitBranch := range []string{
 		"$(touch${IFS}x)", "`touch x`", ";touch x;", "a&&touch x", "|touch x", "> x", "*", `"'"'"`, `back\slash`, "100%s%n",
@@ -351,6 +451,31 @@ func TestAVariableThatWasDeletedByHandIsMadeAgain(t *testing.T) {
 			}
 			mustBeOpen(t, mended, gitBranch)
 		})
+	}
+}
+
+func TestATokenThatCannotSeeBranchesIsNotTakenForNothingLeft(t *testing.T) {
+	opened, _, _ := run(t, production(), "open", "feature/one", commit)
+	opened.Blind = true
+	for _, action := range []string{"open", "close"} {
+		after, log, ok := run(t, opened, action, "feature/one", commit)
+		if ok || !reflect.DeepEqual(after.Branches, opened.Branches) || strings.Contains(log, "nothing is left") || !strings.Contains(log, "read_branch") {
+			t.Errorf("%s: ok %v, branches %+v; want them left alone, and pscale's words: %s", action, ok, after.Branches, log)
+		}
+	}
+}
+
+func TestPasswordsThatPeopleMadeAreNotInTheWay(t *testing.T) {
+	opened, _, _ := run(t, deployed(production(), "feature/one"), "open", "feature/one", commit)
+	ours := opened.Branches[2].Passwords
+	theirs := []password{{ID: "theirs", Name: "preview of Ada's"}}
+	for i := range 100 { // with which theirs and ours are more than a page
+		theirs = append(theirs, password{ID: fmt.Sprint("theirs", i), Name: fmt.Sprint("laptop ", i)})
+	}
+	opened.Branches[2].Passwords = slices.Concat(theirs, ours)
+	again, log, ok := run(t, opened, "open", "feature/one", commit)
+	if !ok || !reflect.DeepEqual(again.Branches, opened.Branches) || !reflect.DeepEqual(again.Variables, opened.Variables) {
+		t.Errorf("ok %v, passwords %+v; want them as they were: %s", ok, again.Branches[2].Passwords, log)
 	}
 }
 

@@ -76,6 +76,7 @@ func Config(databaseURL string) (*mysql.Config, error) {
 	if databaseURL == "" {
 		return nil, problem.Misconfigured("DATABASE_URL", "is missing: set it to the connection string from PlanetScale's dashboard, Connect")
 	}
+	databaseURL = strings.TrimSuffix(databaseURL, "#preview") // for lib/page/build.sh
 	config := mysql.NewConfig()
 	if scheme, _, ok := strings.Cut(databaseURL, "://"); ok && strings.EqualFold(scheme, "mysql") {
 		u, err := url.Parse(databaseURL)
