@@ -21,6 +21,7 @@ type cloud struct {
 	Fail        int      // the call that fails, counted from 1; 0 for none
 	Late        bool     // it fails after it did what was asked
 	Kill        bool     // the failure is the end of the script, as of a job that is cancelled
+	RealVercel  bool     // vercel is the one of dev/npm, in front of a stand-in for Vercel's API
 	Blind       bool     // PlanetScale's token may not read branches
 	Branches    []dbBranch
 	Variables   []variable
@@ -94,25 +95,34 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func standIn(file, program string, args []string) error {
-	if program == "sleep" {
-		return nil
-	}
-	var c cloud
+func read(file string) (c cloud, err error) {
 	content, err := os.ReadFile(file)
 	if err == nil {
 		err = json.Unmarshal(content, &c)
 	}
+	return c, err
+}
+
+func (c *cloud) write(file string) error {
+	content, err := json.Marshal(c)
 	if err != nil {
 		return err
 	}
-	save := func() error {
-		content, err := json.Marshal(c)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(file, content, 0o600)
+	return os.WriteFile(file, content, 0o600)
+}
+
+func standIn(file, program string, args []string) error {
+	if program == "sleep" {
+		return nil
 	}
+	if program == "vercel" && os.Getenv("VERCEL_TOKEN") == "" {
+		return errors.New("vercel: no token")
+	}
+	c, err := read(file)
+	if err != nil {
+		return err
+	}
+	save := func() error { return c.write(file) }
 
 	c.Clock++
 	c.Calls = append(c.Calls, strings.Join(append([]string{program}, args...), " "))
@@ -229,9 +239,6 @@ func (c *cloud) call(program string, args []string) (answer any, err error) {
 		}
 		return nil, fmt.Errorf("make: the database refuses the password, or nobody said yes")
 	case "vercel":
-		if os.Getenv("VERCEL_TOKEN") == "" {
-			return nil, fmt.Errorf("vercel: no token")
-		}
 		switch {
 		case is("api", "/v10/projects/prj_1/env?teamId=team_1", "--raw"):
 			listed := slices.Clone(c.Variables)

@@ -62,16 +62,17 @@ func run(t *testing.T, c cloud, args ...string) (after cloud, log string, ok boo
 		}
 	}
 	for _, program := range []string{"pscale", "vercel", "make", "sleep"} {
-		if err := os.Symlink(self, filepath.Join(bin, program)); err != nil {
+		if program == "vercel" && c.RealVercel {
+			err = os.WriteFile(filepath.Join(bin, program), []byte(realVercel(t, file)), 0o700)
+		} else {
+			err = os.Symlink(self, filepath.Join(bin, program))
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	c.Calls = nil
-	content, err := json.Marshal(c)
-	if err == nil {
-		err = os.WriteFile(file, content, 0o600)
-	}
-	if err != nil {
+	if err := c.write(file); err != nil {
 		t.Fatal(err)
 	}
 	script, err := filepath.Abs("preview.sh")
@@ -86,17 +87,14 @@ func run(t *testing.T, c cloud, args ...string) (after cloud, log string, ok boo
 		"GORACE=atexit_sleep_ms=0", // or each stand-in takes a second to end under -race
 		"PLANETSCALE_ORG=acme", "PLANETSCALE_DATABASE=warble",
 		"PLANETSCALE_SERVICE_TOKEN_ID=id", "PLANETSCALE_SERVICE_TOKEN="+secretMark+"-pscale",
-		"VERCEL_TOKEN="+secretMark+"-vercel", "VERCEL_ORG_ID=team_1", "VERCEL_PROJECT_ID=prj_1")
+		"VERCEL_TOKEN="+secretMark+"vercel", "VERCEL_ORG_ID=team_1", "VERCEL_PROJECT_ID=prj_1")
 	out, err := cmd.CombinedOutput()
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		t.Fatal(err)
 	}
 	log = string(out)
 
-	content, readErr := os.ReadFile(file)
-	if readErr == nil {
-		readErr = json.Unmarshal(content, &after)
-	}
+	after, readErr := read(file)
 	if readErr != nil {
 		t.Fatal(readErr)
 	}
@@ -205,6 +203,27 @@ func TestAPullRequestGetsItsDatabaseAndLosesIt(t *testing.T) {
 		}
 		mustBeClosed(t, closed)
 		again = closed
+	}
+}
+
+func TestVercelsOwnProgramDoesWhatTheScriptAsks(t *testing.T) {
+	const gitBranch = "feature/one & more"
+	start := deployed(production(), gitBranch)
+	start.RealVercel = true
+	opened, log, ok := run(t, start, "open", gitBranch, commit)
+	if !ok {
+		t.Fatalf("open failed: %s", log)
+	}
+	mustBeOpen(t, opened, gitBranch)
+	closed, log, ok := run(t, opened, "close", gitBranch)
+	if !ok {
+		t.Fatalf("close failed: %s", log)
+	}
+	mustBeClosed(t, closed)
+	opened.Variables = nil // Vercel's API then answers an error
+	refused, log, ok := run(t, opened, "close", gitBranch)
+	if ok || !strings.Contains(log, "The stand-in has no project") || !strings.Contains(log, "Vercel's dashboard") || len(refused.Branches) > 2 {
+		t.Errorf("ok %v, branches %+v; want the branch removed, Vercel's words and what may be left: %s", ok, refused.Branches, log)
 	}
 }
 
