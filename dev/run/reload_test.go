@@ -18,6 +18,33 @@ import (
 	"warble/dev/testkit"
 )
 
+// startCopy runs Warble in a copy of the repository, whose folder it returns too.
+func startCopy(t *testing.T, environment map[string]string) (p *testkit.Product, root string) {
+	t.Helper()
+	root = t.TempDir()
+	for _, name := range []string{"api", "lib", "public"} {
+		if err := os.CopyFS(filepath.Join(root, name), os.DirFS(filepath.Join(testkit.Root(), name))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"go.mod", "go.sum", "schema.sql", "vercel.json"} {
+		content, err := os.ReadFile(filepath.Join(testkit.Root(), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(root, name), string(content))
+	}
+	// ClerkJS, which is fetched once for all.
+	cache := filepath.Join(root, "dev/.cache")
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(testkit.Root(), "dev/.cache/clerk-js"), filepath.Join(cache, "clerk-js")); err != nil {
+		t.Fatal(err)
+	}
+	return testkit.StartIn(t, root, environment), root
+}
+
 // replace changes a file of the copy as an editor saves it.
 func replace(t *testing.T, root, name, old, new string) {
 	t.Helper()
@@ -117,7 +144,7 @@ func publish(t *testing.T, p *testkit.Product, token, content string) (status in
 }
 
 func TestASavedFunctionShowsAndKeepsPostsAndSessions(t *testing.T) {
-	p, root := testkit.StartCopy(t, map[string]string{"POST_INTERVAL": "0"})
+	p, root := startCopy(t, map[string]string{"POST_INTERVAL": "0"})
 	token := signIn(t, p)
 	if status := publish(t, p, token, "before the change"); status != 201 {
 		t.Fatalf("publish = %d\n%s", status, p.Log())
@@ -145,7 +172,7 @@ func TestASavedFunctionShowsAndKeepsPostsAndSessions(t *testing.T) {
 }
 
 func TestACompileErrorIsTheAnswerUntilItIsMended(t *testing.T) {
-	p, root := testkit.StartCopy(t, nil)
+	p, root := startCopy(t, nil)
 	replace(t, root, "api/posts/list.go", "[]post.Post, 0", "[]post.Pst, 0")
 	waitForLog(t, p, "undefined: post.Pst", 1)
 	status, text := fetch(t, p.URL+"/api/posts")
@@ -169,7 +196,7 @@ func TestACompileErrorIsTheAnswerUntilItIsMended(t *testing.T) {
 }
 
 func TestANewFunctionWithARouteWorksWithNoOtherFileEdited(t *testing.T) {
-	p, root := testkit.StartCopy(t, nil)
+	p, root := startCopy(t, nil)
 	replace(t, root, "vercel.json", `{ "src": "^/api(/[\\w./-]*)?$", "dest": "/api/posts/get" },`,
 		`{ "src": "^/api/about$", "dest": "/api/about/about" }, { "src": "^/api(/[\\w./-]*)?$", "dest": "/api/posts/get" },`)
 	write(t, filepath.Join(root, "api/about/about.go"), `package about
@@ -197,7 +224,7 @@ func Another(http.ResponseWriter, *http.Request) {}
 }
 
 func TestAWrongStatementIsShownWithTheDatabasesError(t *testing.T) {
-	p, root := testkit.StartCopy(t, nil)
+	p, root := startCopy(t, nil)
 	replace(t, root, "api/posts/list.go", "ORDER BY", "ORDR BY")
 	waitFor(t, p, "/api/posts", func(status int, _ string) bool { return status == 503 })
 	for _, want := range []string{"refuses a statement", "syntax error", "ORDR BY created_at DESC"} {
@@ -211,7 +238,7 @@ func TestAWrongStatementIsShownWithTheDatabasesError(t *testing.T) {
 }
 
 func TestAChangedSchemaSaysWhatToDo(t *testing.T) {
-	p, root := testkit.StartCopy(t, nil)
+	p, root := startCopy(t, nil)
 	replace(t, root, "schema.sql", "  slot BIGINT NULL,", "  slot BIGINT NULL,\n  mood VARCHAR(10) NULL,")
 	waitForLog(t, p, "schema.sql was changed", 1)
 	advice := regexp.MustCompile(`another terminal: DATABASE_URL=(\S+) make push`).FindStringSubmatch(p.Log())

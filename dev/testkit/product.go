@@ -56,8 +56,8 @@ func Root() string {
 	return root
 }
 
-// FreePort is a loopback port that nothing listened on just now.
-func FreePort(tb testing.TB) int {
+// freePort is a loopback port that nothing listened on just now.
+func freePort(tb testing.TB) int {
 	listener, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		tb.Fatal(err)
@@ -71,47 +71,13 @@ func FreePort(tb testing.TB) int {
 // fails when the process does not end cleanly, or had a data race.
 func Start(tb testing.TB, environment map[string]string) *Product {
 	tb.Helper()
-	return StartOn(tb, FreePort(tb), environment)
+	return StartIn(tb, Root(), environment)
 }
 
-// StartOn is Start on a port of the caller's choice.
-func StartOn(tb testing.TB, port int, environment map[string]string) *Product {
+// StartIn is Start in a copy of the repository, for a test that changes files.
+func StartIn(tb testing.TB, root string, environment map[string]string) *Product {
 	tb.Helper()
-	return start(tb, Root(), port, environment)
-}
-
-// StartCopy is Start in a copy of the repository, for a test that changes files.
-// It returns the copy's folder too.
-func StartCopy(tb testing.TB, environment map[string]string) (p *Product, root string) {
-	tb.Helper()
-	root = tb.TempDir()
-	for _, name := range []string{"api", "lib", "public"} {
-		if err := os.CopyFS(filepath.Join(root, name), os.DirFS(filepath.Join(Root(), name))); err != nil {
-			tb.Fatal(err)
-		}
-	}
-	for _, name := range []string{"go.mod", "go.sum", "schema.sql", "vercel.json"} {
-		content, err := os.ReadFile(filepath.Join(Root(), name))
-		if err == nil {
-			err = os.WriteFile(filepath.Join(root, name), content, 0o644)
-		}
-		if err != nil {
-			tb.Fatal(err)
-		}
-	}
-	// ClerkJS, which is fetched once for all.
-	cache := filepath.Join(root, "dev/.cache")
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		tb.Fatal(err)
-	}
-	if err := os.Symlink(filepath.Join(Root(), "dev/.cache/clerk-js"), filepath.Join(cache, "clerk-js")); err != nil {
-		tb.Fatal(err)
-	}
-	return start(tb, root, FreePort(tb), environment), root
-}
-
-func start(tb testing.TB, root string, port int, environment map[string]string) *Product {
-	tb.Helper()
+	port := freePort(tb)
 	binary, err := build()
 	if err != nil {
 		tb.Fatal(err)
