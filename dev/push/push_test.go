@@ -402,6 +402,10 @@ func TestTheURLMayStandInEnvLocal(t *testing.T) {
 	if printed, ok := g.push(""); !ok || !strings.Contains(printed, "Nothing to do") {
 		t.Errorf("ok %v, printed %s; want nothing to do", ok, printed)
 	}
+	g.write(".env.local", "DATABASE_URL=\"[SENSITIVE]\"\n")
+	if printed, ok := g.push(""); ok || !strings.Contains(printed, "`vercel env pull` cannot read secrets") {
+		t.Errorf("ok %v, printed %s; want a failure that says where [SENSITIVE] comes from", ok, printed)
+	}
 	g.write(".env.local", "s3cret-without-a-name\n")
 	if printed, ok := g.push(""); ok || !strings.Contains(printed, ".env.local") || strings.Contains(printed, "s3cret") {
 		t.Errorf("ok %v, printed %s; want a failure that names .env.local and quotes nothing of it", ok, printed)
@@ -421,8 +425,8 @@ func TestAFailureToConnectNamesTheVariableAndKeepsThePassword(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			printed, ok := newTarget(t, databaseURL).push("")
-			if ok || !strings.Contains(printed, "DATABASE_URL") || strings.Contains(printed, "s3cret") {
-				t.Errorf("ok %v, printed %s; want a failure that names DATABASE_URL and not the password", ok, printed)
+			if ok || !strings.Contains(printed, "DATABASE_URL") || strings.Contains(printed, "s3cret") || strings.Contains(printed, "deploy again") {
+				t.Errorf("ok %v, printed %s; want a failure that names DATABASE_URL, not the password, and no deployment", ok, printed)
 			}
 		})
 	}
@@ -460,8 +464,9 @@ func TestSafeMigrationsAreExplained(t *testing.T) {
 	for _, want := range []string{
 		"Safe migrations are on",
 		"pscale branch create warble schema",
+		"pscale connect warble schema --execute-protocol mysql --execute 'make push'",
 		"pscale deploy-request create warble schema",
-		"pscale deploy-request deploy warble",
+		"pscale deploy-request deploy warble schema --wait",
 	} {
 		if ok || !strings.Contains(printed, want) {
 			t.Errorf("ok %v, printed %s; want a failure with %q", ok, printed, want)

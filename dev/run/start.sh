@@ -22,20 +22,28 @@ esac
 
 mkdir -p .cache
 log=$(mktemp)
+# progress is one line, which a terminal keeps up to date.
 progress() {
-  while sleep 3 >/dev/null 2>&1; do
-    downloaded=$(grep -c '^go: downloading' "$log" || true)
-    compiled=$(grep -vc ':' "$log" || true)
-    echo "The first build takes about a minute: $downloaded modules downloaded, $compiled packages compiled"
+  sleep 3 >/dev/null # or whoever reads this waits for it
+  if [ ! -t 1 ]; then
+    echo "The first build takes about a minute"
+    return
+  fi
+  while true; do
+    printf '\r\033[KThe first build takes about a minute: %s modules downloaded, %s packages compiled' \
+      "$(grep -c '^go: downloading' "$log")" "$(grep -vc ':' "$log")"
+    sleep 1 >/dev/null
   done
 }
-progress &
+progress 2>/dev/null &
 ticker=$!
 trap 'kill $ticker 2>/dev/null || true; rm -f "$log"' EXIT
 trap 'exit 130' INT TERM
 status=0
 # The embedded database needs no C compiler with this tag.
 CGO_ENABLED=0 go build -v -tags gms_pure_go -o ".cache/$command" "./$command" >"$log" 2>&1 || status=$?
+kill $ticker 2>/dev/null || true
+[ ! -t 1 ] || printf '\r\033[K'
 if [ $status != 0 ]; then
   if grep -qE 'dial tcp|no such host|connection refused|i/o timeout|TLS handshake' "$log"; then
     fail "Go modules cannot be downloaded: $(grep -oE 'dial tcp.*|no such host.*' "$log" | head -n 1). The first build needs the network once"
@@ -43,7 +51,6 @@ if [ $status != 0 ]; then
   grep -v '^[a-z0-9./_-]*$' "$log" >&2 || cat "$log" >&2
   exit 1
 fi
-kill $ticker 2>/dev/null || true
 rm -f "$log"
 trap - EXIT INT TERM
 shift
