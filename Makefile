@@ -1,7 +1,7 @@
 # The commands of this repository. They need Go (the version in go.mod) and
 # npm; `make test` installs the rest where it can, and names it where it cannot.
 
-.PHONY: run check test test-on push bench
+.PHONY: run check test test-on push smoke bench
 
 # The whole product on http://localhost:3000; PORT changes the port.
 run:
@@ -26,6 +26,11 @@ test-on:
 # asks before any that loses something. CHECK=1 only reports; drift is status 1.
 push:
 	@exec sh dev/run/start.sh push
+
+# What is wrong with a deployment: make smoke URL=https://…; dev/docs/operating.md
+# has what else it takes. Status 1 if anything is.
+smoke:
+	@exec sh dev/run/start.sh smoke
 
 # What a request costs, beside a function of the least code that could do it:
 # medians and intervals of nine rounds. ROWS=1000000 keeps the largest table

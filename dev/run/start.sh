@@ -1,5 +1,5 @@
 #!/bin/sh
-# start.sh COMMAND builds dev/COMMAND and runs it in its place: run or push. It
+# start.sh COMMAND builds dev/COMMAND and runs it in its place: run, push or smoke. It
 # shows what the first build does, which takes a minute, and names in a line what
 # is missing.
 set -eu
@@ -17,7 +17,7 @@ case $version in
   # 1.21 is the first that fetches the version which go.mod names.
   '' | 1.[0-9] | 1.[0-9].* | 1.1[0-9]* | 1.20*) fail "Go ${version:-before 1.16} is too old: install version $wanted or newer" ;;
 esac
-[ "$command" = push ] || command -v npm >/dev/null 2>&1 ||
+[ "$command" != run ] || command -v npm >/dev/null 2>&1 ||
   fail "npm is missing: install Node.js with npm (Debian: apt-get install nodejs npm)"
 
 mkdir -p .cache

@@ -75,7 +75,7 @@ npm_packages() {
 }
 
 formatting() {
-  unformatted=$(gofmt -l api lib dev/bench dev/local dev/preview dev/push dev/run dev/test dev/testkit)
+  unformatted=$(gofmt -l api lib dev/bench dev/local dev/preview dev/push dev/run dev/smoke dev/test dev/testkit)
   [ -z "$unformatted" ] || { echo "not formatted by gofmt: $unformatted"; return 1; }
 }
 

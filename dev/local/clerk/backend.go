@@ -2,17 +2,25 @@ package clerk
 
 import (
 	"crypto/subtle"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 )
 
-// backend is the part of Clerk's Backend API that our functions may call.
+// backend is the part of Clerk's Backend API that our functions may call, and
+// what Clerk documents for tests: users, their sessions and session tokens.
 func (c *Clerk) backend() map[string]answerer {
 	return map[string]answerer{
 		"GET /v1/users":       c.listUsers,
 		"GET /v1/users/count": c.countUsers,
-		"GET /v1/jwks":        func(http.ResponseWriter, *http.Request) (any, error) { return c.key.jwks(), nil },
+		"GET /v1/jwks":        c.getKeys,
+
+		"POST /v1/users":                c.createUser,
+		"DELETE /v1/users/{id}":         c.removeUser,
+		"POST /v1/sessions":             c.createSession,
+		"POST /v1/sessions/{id}/tokens": c.createSessionToken,
 	}
 }
 
@@ -68,4 +76,55 @@ func (c *Clerk) matching(r *http.Request) []*user {
 		}
 	}
 	return users
+}
+
+func (c *Clerk) getKeys(http.ResponseWriter, *http.Request) (any, error) { return c.key.jwks(), nil }
+
+// createUser makes a user without a password, who can have sessions through
+// createSession only. As an instance does that asks for user names, it refuses a
+// user without one.
+func (c *Clerk) createUser(_ http.ResponseWriter, r *http.Request) (any, error) {
+	var wanted struct {
+		Emails   []string `json:"email_address"`
+		Username string   `json:"username"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&wanted); err != nil || len(wanted.Emails) != 1 {
+		return nil, &apiError{http.StatusUnprocessableEntity, "form_param_missing", "email_address must be a list of one address.", "email_address"}
+	}
+	if wanted.Username == "" {
+		return nil, &apiError{http.StatusUnprocessableEntity, "form_data_missing", `["username"] data doesn't match user requirements set for this instance`, "username"}
+	}
+	u := &user{Person: Person{ID: newID("user"), Username: wanted.Username, Email: wanted.Emails[0]}, password: newID("password"), created: time.Now()}
+	c.users = append(c.users, u)
+	return c.userJSON(u), nil
+}
+
+func (c *Clerk) removeUser(_ http.ResponseWriter, r *http.Request) (any, error) {
+	u := c.userByID(r.PathValue("id"))
+	if u == nil {
+		return nil, &apiError{http.StatusNotFound, "resource_not_found", "There is no such user.", ""}
+	}
+	return c.forget(u), nil
+}
+
+func (c *Clerk) createSession(_ http.ResponseWriter, r *http.Request) (any, error) {
+	var wanted struct {
+		UserID string `json:"user_id"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&wanted); err != nil || c.userByID(wanted.UserID) == nil {
+		return nil, &apiError{http.StatusNotFound, "resource_not_found", "There is no such user.", ""}
+	}
+	id := newID("sess")
+	c.backendSessions[id] = wanted.UserID
+	return map[string]any{"object": "session", "id": id, "user_id": wanted.UserID, "status": "active"}, nil
+}
+
+// createSessionToken makes a token that names no page: nobody's browser asked for it.
+func (c *Clerk) createSessionToken(_ http.ResponseWriter, r *http.Request) (any, error) {
+	id := r.PathValue("id")
+	userID := c.backendSessions[id]
+	if c.userByID(userID) == nil {
+		return nil, &apiError{http.StatusNotFound, "resource_not_found", "There is no such session.", ""}
+	}
+	return map[string]any{"object": "token", "jwt": c.sessionToken(id, userID, "", time.Now())}, nil
 }

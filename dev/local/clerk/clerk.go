@@ -58,6 +58,8 @@ type Clerk struct {
 	users   []*user
 	clients map[string]*client // by cookie or dev browser, one a browser
 	calls   map[string]int     // to the Backend API, by path
+	// backendSessions are those that the Backend API made, and whose they are.
+	backendSessions map[string]string
 }
 
 // New makes an instance with the demo people, its own signing key and secret.
@@ -78,7 +80,7 @@ func New(cfg Config) (*Clerk, error) {
 		origin: cfg.Origin, scripts: cfg.Scripts, host: cfg.Host,
 		secret: "sk_test_" + rand.Text(),
 		key:    key, users: demoUsers(),
-		clients: map[string]*client{}, calls: map[string]int{},
+		clients: map[string]*client{}, calls: map[string]int{}, backendSessions: map[string]string{},
 	}
 	if c.host == "" {
 		c.host = DefaultHost

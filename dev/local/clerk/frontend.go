@@ -45,6 +45,8 @@ type session struct {
 // people sign up, in and out with a password, and edit their profile.
 func (c *Clerk) frontend() map[string]answerer {
 	return map[string]answerer{
+		"GET /.well-known/jwks.json": c.getKeys,
+
 		"POST /v1/dev_browser":  c.newDevBrowser,
 		"GET /v1/environment":   c.getEnvironment,
 		"PATCH /v1/environment": c.getEnvironment,
@@ -388,8 +390,12 @@ func (c *Clerk) pictureJSON(u *user) any {
 	return map[string]any{"object": "image", "id": orNil(u.pictureID), "name": u.Username, "public_url": c.imageURL(u)}
 }
 
-// deleteUser ends the person's sessions in every browser too.
 func (c *Clerk) deleteUser(_ *http.Request, cl *client, u *user) (any, error) {
+	return c.wrapped(c.forget(u), cl), nil
+}
+
+// forget removes a person, and ends their sessions in every browser.
+func (c *Clerk) forget(u *user) map[string]any {
 	c.users = slices.DeleteFunc(c.users, func(other *user) bool { return other == u })
 	for _, each := range c.clients {
 		each.sessions = slices.DeleteFunc(each.sessions, func(s *session) bool { return s.user == u })
@@ -397,7 +403,7 @@ func (c *Clerk) deleteUser(_ *http.Request, cl *client, u *user) (any, error) {
 			each.signIn = nil
 		}
 	}
-	return c.wrapped(map[string]any{"object": "user", "id": u.ID, "deleted": true}, cl), nil
+	return map[string]any{"object": "user", "id": u.ID, "deleted": true}
 }
 
 func (c *Clerk) sessionJSON(s *session) map[string]any {

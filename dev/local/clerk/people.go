@@ -176,3 +176,14 @@ func (c *Clerk) servePicture(w http.ResponseWriter, r *http.Request) {
 		`<defs><linearGradient id="g" x2="1" y2="1"><stop stop-color="hsl(%d 70%% 62%%)"/><stop offset="1" stop-color="hsl(%d 72%% 40%%)"/></linearGradient></defs>`+
 		`<rect width="64" height="64" fill="url(#g)"/>%s</svg>`, hue, (hue+45)%360, drawing)
 }
+
+// Usernames are those of all who have an account now.
+func (c *Clerk) Usernames() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var names []string
+	for _, u := range c.users {
+		names = append(names, u.Username)
+	}
+	return names
+}

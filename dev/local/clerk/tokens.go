@@ -54,7 +54,8 @@ func (k signingKey) sign(claims map[string]any) string {
 
 // sessionToken is what ClerkJS's getToken ends up with: version 2 claims, and the
 // user's public metadata, as an instance has it whose session token is customised
-// with {"metadata": "{{user.public_metadata}}"}.
+// with {"metadata": "{{user.public_metadata}}"}. Without a party it has no azp, as a
+// token of the Backend API's.
 func (c *Clerk) sessionToken(sessionID, userID, party string, verified time.Time) string {
 	now := time.Now()
 	claims := map[string]any{
@@ -69,6 +70,9 @@ func (c *Clerk) sessionToken(sessionID, userID, party string, verified time.Time
 		"sts": "active",
 		"sub": userID,
 		"v":   2,
+	}
+	if party == "" {
+		delete(claims, "azp")
 	}
 	if u := c.userByID(userID); u != nil {
 		claims["metadata"] = u.publicMetadata()

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// noPost is the id of no post.
+const noPost = "9223372036854775807"
+
+// robot is one of the agents for which vercel.json has pages of posts.
+const robot = "Twitterbot/1.0"
+
+// probe is a request without a good session, and what is promised for it.
+type probe struct {
+	method, path, session string // "" for none, stranger for one that is nobody's
+	status                int
+	header, value         string // which the answer must have
+}
+
+// stranger is a token of the right form that no instance has signed. To tell, a
+// function reads all that it needs from its environment.
+var stranger = "Bearer " + strings.Join([]string{
+	base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256","typ":"JWT","kid":"ins_smoke"}`)),
+	base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"user_smoke","sid":"sess_smoke","exp":4102444800}`)),
+	base64.RawURLEncoding.EncodeToString(make([]byte, 256)),
+}, ".")
+
+// probes reach every route of vercel.json, and every function without and with a
+// session.
+var probes = []probe{
+	{"HEAD", "/", "", 200, "ETag", ""},
+	{"GET", "/api/posts", "", 200, "ETag", ""},
+	{"HEAD", "/api/posts", "", 200, "ETag", ""},
+	{"GET", "/api/posts?limit=0", "", 400, "Cache-Control", "no-store"},
+	{"GET", "/api/posts/list", "", 404, "Cache-Control", "no-store"},
+	{"GET", "/api/users", "", 404, "Cache-Control", "no-store"},
+	{"GET", "/api/~", "", 404, "", ""},
+	{"GET", "/api/posts/" + noPost, "", 404, "Cache-Control", "no-store"},
+	{"HEAD", "/api/posts/" + noPost, "", 404, "Cache-Control", "no-store"},
+	{"GET", "/feed.xml", "", 200, "Content-Type", "application/atom+xml; charset=utf-8"},
+	{"HEAD", "/feed.xml", "", 200, "ETag", ""},
+	{"GET", "/u/user_smoke/feed.xml", "", 200, "Content-Type", "application/atom+xml; charset=utf-8"},
+	{"HEAD", "/u/user_smoke/feed.xml", "", 200, "ETag", ""},
+	{"GET", "/p/" + noPost, robot, 404, "X-Robots-Tag", "noindex"},
+	{"HEAD", "/p/" + noPost, robot, 404, "X-Robots-Tag", "noindex"},
+
+	{"PUT", "/api/posts", "", 405, "Allow", "GET, HEAD, POST, DELETE"},
+	{"POST", "/api/posts/" + noPost, "", 405, "Allow", "GET, HEAD, PATCH, DELETE"},
+	{"POST", "/feed.xml", "", 405, "Allow", "GET, HEAD"},
+	{"DELETE", "/u/user_smoke/feed.xml", "", 405, "Allow", "GET, HEAD"},
+
+	{"POST", "/api/posts", "", 401, "WWW-Authenticate", "Bearer"},
+	{"PATCH", "/api/posts/" + noPost, "", 401, "WWW-Authenticate", "Bearer"},
+	{"DELETE", "/api/posts/" + noPost, "", 401, "WWW-Authenticate", "Bearer"},
+	{"DELETE", "/api/posts?userId=user_smoke", "", 401, "WWW-Authenticate", "Bearer"},
+	{"GET", "/api/posts", stranger, 401, "WWW-Authenticate", "Bearer"},
+	{"POST", "/api/posts", stranger, 401, "WWW-Authenticate", "Bearer"},
+	{"DELETE", "/api/posts?userId=user_smoke", stranger, 401, "WWW-Authenticate", "Bearer"},
+	{"GET", "/api/posts/" + noPost, stranger, 401, "WWW-Authenticate", "Bearer"},
+	{"PATCH", "/api/posts/" + noPost, stranger, 401, "WWW-Authenticate", "Bearer"},
+	{"DELETE", "/api/posts/" + noPost, stranger, 401, "WWW-Authenticate", "Bearer"},
+	{"GET", "/feed.xml", stranger, 401, "WWW-Authenticate", "Bearer"},
+}
+
+func (s *smoke) checkRoutes(ctx context.Context) {
+	for _, p := range probes {
+		headers := []string{"Authorization", p.session}
+		switch p.session {
+		case "":
+			headers = nil
+		case robot:
+			headers[0] = "User-Agent"
+		}
+		s.expectAnswer(s.ask(ctx, p.method, p.path, "", headers...), p)
+	}
+	for _, path := range []string{"/", "/feed.xml"} {
+		first := s.ask(ctx, "GET", path, "")
+		if first == nil || first.status != http.StatusOK {
+			return // reported
+		}
+		same := s.ask(ctx, "GET", path, "", "If-None-Match", first.header.Get("ETag"))
+		if same != nil && (same.status != http.StatusNotModified || len(same.body) > 0) {
+			s.warn(fmt.Sprintf("%s again with its ETag %q = %d", first.what, first.header.Get("ETag"), same.status), "What has not changed is loaded anew each time", "Nothing, if a post was published just now; else look for a proxy in front that changes ETag")
+		}
+	}
+}
+
+const (
+	keepsTooMuch = "A cache in front of the functions keeps what it must not: answers to a session, or failures"
+	keepsAdvice  = "Switch off caching of /api in what stands in front of Vercel (a rule such as 'cache everything'): Vercel's CDN keeps what the functions tell it to, and nothing else"
+)
+
+// expectAnswer reports what an answer breaks of what is promised for a probe.
+func (s *smoke) expectAnswer(a *answer, p probe) {
+	if a == nil {
+		return
+	}
+	with := a.says()
+	if p.session == stranger {
+		with = strings.Replace(with, " = ", " with a token of nobody's = ", 1)
+	}
+	if a.cached() && (p.status >= 400 || p.session == stranger) || p.session == stranger && a.status == http.StatusOK {
+		s.wrong(with+" from a cache", keepsTooMuch, keepsAdvice)
+		return
+	}
+	if s.isBroken(a) {
+		return
+	}
+	got, contentType, id := a.header.Get(p.header), a.header.Get("Content-Type"), a.header.Get("X-Vercel-Id")
+	const rewritten = "Answers do not come as the functions send them"
+	isProblem := p.status >= 400 && p.header != "" && p.session != robot
+	switch {
+	case a.status != p.status:
+		s.wrong(fmt.Sprintf("%s, where %d is promised", with, p.status), "The functions or their routes are not this tree's", deployThis)
+	case p.header != "" && (got == "" || p.value != "" && got != p.value):
+		s.wrong(fmt.Sprintf("%s has %s %q, where %q is promised", with, p.header, got, p.value), rewritten, deployThis)
+	case p.method == "HEAD" && len(a.body) > 0:
+		s.wrong(with+" has a body", rewritten, deployThis)
+	case isProblem && p.method != "HEAD" && (contentType != "application/problem+json" || a.problem.Detail == "" || a.header.Get("Cache-Control") != "no-store"):
+		s.wrong(fmt.Sprintf("%s is %s with Cache-Control %q", with, contentType, a.header.Get("Cache-Control")), rewritten, deployThis)
+	case isProblem && p.method != "HEAD" && lastPart(a.problem.RequestID) != lastPart(id):
+		s.wrong(fmt.Sprintf("%s has requestId %q and X-Vercel-Id %q", with, a.problem.RequestID, id), rewritten, deployThis)
+	case isProblem && !a.cached():
+		s.readRegion(a) // a function's own answer
+	}
+}
+
+// isBroken reports an answer that says what is broken: a variable, the database,
+// Clerk, or the function's process.
+func (s *smoke) isBroken(a *answer) bool {
+	reason := a.header.Get("X-Vercel-Error")
+	logs := "Look at the functions' log: vercel logs " + s.url + "; with DATABASE_URL set, make smoke looks at the database itself"
+	switch {
+	case a.status >= 500 && strings.HasPrefix(a.what, "HEAD "): // GET has said it
+	case strings.HasPrefix(a.problem.Detail, "The environment variable "):
+		means, _ := strings.CutSuffix(a.problem.Detail, ". Then deploy again.")
+		s.wrong(fmt.Sprintf("%s = %d", a.what, a.status), means, "Do that, or correct the variable in Vercel (Project Settings, Environment Variables, this environment) and deploy again: it takes effect with the next deployment")
+	case strings.HasPrefix(reason, "FUNCTION_"):
+		s.wrong(a.says(), "Vercel says "+reason+": the function's process ended or took too long", logs)
+	case a.status == http.StatusInternalServerError:
+		s.wrong(a.says(), "A statement does not fit the database's table, or the functions have a mistake", logs)
+	case a.status > 500:
+		s.wrong(a.says(), "The functions work, and what they need does not answer", logs)
+	default:
+		return false
+	}
+	return true
+}
+
+// lastPart is the id in X-Vercel-Id, without the regions before it.
+func lastPart(id string) string { return id[strings.LastIndex(id, ":")+1:] }
+
+// readRegion reads where a function ran: the last region of X-Vercel-Id.
+func (s *smoke) readRegion(a *answer) {
+	parts := strings.Split(a.header.Get("X-Vercel-Id"), "::")
+	s.region = parts[max(len(parts)-2, 0)]
+	if !slices.Contains(s.regions, s.region) {
+		s.wrong(fmt.Sprintf("%s has X-Vercel-Id %s", a.what, a.header.Get("X-Vercel-Id")), fmt.Sprintf("The functions run in %s, where vercel.json says %s", s.region, strings.Join(s.regions, ", ")), "Deploy the vercel.json that names the region next to the database; look at the project's settings, Functions")
+	}
+}
+
+// checkCDN reads the same several times: as a reader, as nobody's session, and
+// as a reader again.
+func (s *smoke) checkCDN(ctx context.Context) {
+	const reads = 5
+	path := "/api/posts?limit=99"
+	hit := false
+	var last *answer
+	for range reads {
+		if last = s.ask(ctx, "GET", path, ""); last == nil || last.status != http.StatusOK {
+			return // reported, or by checkRoutes
+		}
+		hit = hit || last.cached()
+		if control := last.header.Get("Cache-Control"); control != "public, max-age=0, must-revalidate" {
+			s.wrong(fmt.Sprintf("%s has Cache-Control %q", last.what, control), "Browsers or proxies keep posts that are gone", "Look for a proxy in front that changes Cache-Control")
+		}
+		// A second, ten more while it is fetched anew, and some for the way.
+		if age, err := time.ParseDuration(last.header.Get("Age") + "s"); err == nil && age > 30*time.Second {
+			s.wrong(fmt.Sprintf("%s has Age %s", last.what, last.header.Get("Age")), "A cache keeps posts for longer than the functions say", keepsAdvice)
+		}
+	}
+	if !hit {
+		s.warn(fmt.Sprintf("%s %d times has X-Vercel-Cache %q", last.what, reads, last.header.Get("X-Vercel-Cache")), "Vercel's CDN does not keep reads, and each costs a call and a statement", "Look for a proxy in front, or a setting that keeps the CDN from caching this domain")
+	}
+	// An answer that was kept for readers, and then one that was not kept before.
+	for _, path := range []string{path, "/api/posts?limit=98"} {
+		s.expectAnswer(s.ask(ctx, "GET", path, "", "Authorization", stranger), probe{"GET", path, stranger, 401, "WWW-Authenticate", "Bearer"})
+		if a := s.ask(ctx, "GET", path, ""); a != nil && a.status != http.StatusOK && !s.isBroken(a) {
+			s.wrong(a.says()+" after a refused session", keepsTooMuch, keepsAdvice)
+		}
+	}
+}
+
+// checkFeed reads the newest posts as readers do.
+func (s *smoke) checkFeed(ctx context.Context, page *answer) {
+	list := s.ask(ctx, "GET", "/api/posts?limit=20", "")
+	if list == nil || list.status != http.StatusOK {
+		return
+	}
+	var posts struct {
+		Posts []struct{ Author *struct{} }
+	}
+	_ = json.Unmarshal(list.body, &posts) // openapi.json's check has read it
+	if n := len(posts.Posts); n > 0 && !slices.ContainsFunc(posts.Posts, func(p struct{ Author *struct{} }) bool { return p.Author != nil }) {
+		s.warn(fmt.Sprintf("%s: none of %d posts has an author", list.what, n), "The functions do not find the authors at Clerk: CLERK_SECRET_KEY is missing or another instance's, or these people's accounts are gone", "Compare CLERK_SECRET_KEY in Vercel with the instance of the publishable key; the log says more: vercel logs "+s.url)
+	}
+	feed := s.ask(ctx, "GET", "/feed.xml", "")
+	var atom struct {
+		ID string `xml:"id"`
+	}
+	if feed == nil || feed.status != http.StatusOK || xml.Unmarshal(feed.body, &atom) != nil {
+		return
+	}
+	// A preview's own address is never the production domain.
+	own := "tag:" + strings.TrimPrefix(s.url, "https://") + ","
+	if isPreview(page) && strings.HasPrefix(atom.ID, own) {
+		s.wrong(fmt.Sprintf("GET /feed.xml on a preview has the id %s", atom.ID), "The functions have no VERCEL_PROJECT_PRODUCTION_URL: system environment variables are off, so that the build cannot tell a preview from production, and a post has another id in the feed of each domain", "Switch on 'Automatically expose System Environment Variables' in Project Settings, Environment Variables, and deploy again")
+	}
+}
+
+// farDatabase is more than a statement takes within a region or between two that
+// are near, and less than from one coast to the other.
+const farDatabase = 25 * time.Millisecond
+
+// measure compares a function's answers without and with a statement. The
+// difference is what the database takes, as the functions see it.
+func (s *smoke) measure(ctx context.Context) {
+	fastest := func(method, path string) time.Duration {
+		least := time.Duration(math.MaxInt64)
+		for i := range 7 {
+			at := path
+			if strings.Contains(path, "before=") { // another address each time, which no cache has
+				at += fmt.Sprintf("%d-%d", time.Now().UnixMilli(), i+1)
+			}
+			if a := s.ask(ctx, method, at, ""); a != nil && a.status < 500 {
+				least = min(least, a.took)
+			}
+		}
+		return least
+	}
+	page, function, read := fastest("GET", "/robots.txt"), fastest("PUT", "/api/posts"), fastest("GET", "/api/posts?limit=1&before=")
+	if max(page, function, read) == math.MaxInt64 {
+		return // something did not answer, which is reported
+	}
+	statement := max(read-function, 0)
+	s.note("fastest answers from here: a file %d ms, a function %d ms, with its statement %d ms; functions in %s", page.Milliseconds(), function.Milliseconds(), read.Milliseconds(), s.region)
+	if statement > farDatabase {
+		s.warn(fmt.Sprintf("A read takes %d ms longer than an answer without a statement", statement.Milliseconds()), fmt.Sprintf("The database is far from %s, where the functions run, and every call pays for it", s.region), "Set regions in vercel.json to the region next to the database, and deploy again")
+	}
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/clerk/clerk-sdk-go/v2"
+)
+
+// outside checks all that can be seen without a secret. It returns whether there
+// is a deployment of ours to check further.
+func (s *smoke) outside(ctx context.Context) bool {
+	page := s.ask(ctx, "GET", "/", "")
+	if page == nil || !s.isOurs(page) {
+		return false
+	}
+	s.ours = true
+	s.checkPage(ctx)
+	s.readConfig(ctx, page)
+	s.checkClerk(ctx)
+	s.checkRoutes(ctx)
+	s.checkCDN(ctx)
+	s.checkFeed(ctx, page)
+	s.measure(ctx)
+	return true
+}
+
+// isOurs tells whether it is the page that answers, or Vercel in its place.
+func (s *smoke) isOurs(page *answer) bool {
+	location, failure, secret := page.header.Get("Location"), page.header.Get("X-Vercel-Error"), os.Getenv("VERCEL_AUTOMATION_BYPASS_SECRET")
+	const protected, copyIt = "Vercel's deployment protection answers, and not the deployment", "of Project Settings, Deployment Protection, Protection Bypass for Automation"
+	switch isProtected := page.status == http.StatusUnauthorized || strings.HasPrefix(location, "https://vercel.com/"); {
+	case isProtected && secret == "":
+		s.wrong(page.says(), protected, "Set VERCEL_AUTOMATION_BYPASS_SECRET to the secret "+copyIt+"; or check the production domain, which is not protected unless you say so")
+	case isProtected:
+		s.wrong(page.says(), protected, "VERCEL_AUTOMATION_BYPASS_SECRET is not this project's secret: copy it again, that "+copyIt)
+	case page.header.Get("X-Vercel-Mitigated") != "":
+		s.wrong(page.says(), "Vercel's firewall answers, and not the deployment", "Look at the project's Firewall in Vercel's dashboard; VERCEL_AUTOMATION_BYPASS_SECRET passes it too")
+	case location != "":
+		s.wrong(page.says(), "The domain leads on to "+location, "Check that one: make smoke URL="+strings.TrimSuffix(location, "/"))
+	case failure != "":
+		s.wrong(page.says(), "Vercel answers "+failure, "Compare the URL with the deployments in Vercel's dashboard, and look at that one's build")
+	case page.header.Get("X-Vercel-Id") == "":
+		s.wrong(page.says()+" without X-Vercel-Id", "It is not Vercel that answers", "Point the domain's DNS records at Vercel, as its dashboard says under Domains")
+	default:
+		return true
+	}
+	return false
+}
+
+// checkPage compares each file with the tree's. A page that some cache kept from
+// another deployment is found by it.
+func (s *smoke) checkPage(ctx context.Context) {
+	paths := []string{"/", "/u/user_smoke", "/p/" + noPost, "/no/such/page", "/schema.sql"}
+	err := fs.WalkDir(os.DirFS(s.tree.Static), ".", func(path string, entry fs.DirEntry, err error) error {
+		// The build makes the one, and .vercelignore leaves the other out.
+		if err == nil && !entry.IsDir() && path != "config.js" && path != "jsconfig.json" {
+			paths = append(paths, "/"+path)
+		}
+		return err
+	})
+	if err != nil {
+		s.wrong("public/", err.Error(), "Run make smoke in the repository")
+	}
+	for _, path := range paths {
+		a := s.ask(ctx, "GET", path, "")
+		if a == nil {
+			return
+		}
+		if want := s.wants(httptest.NewRequest("GET", path, nil)); !bytes.Equal(a.body, want.Body.Bytes()) {
+			s.wrong(fmt.Sprintf("%s is not this tree's (Age %q)", a.says(), a.header.Get("Age")), "The page is of another deployment than this tree: either this is not the commit that is deployed, or a cache in front keeps an old page beside new functions", "Check out the deployed commit and run this again; if it stays, empty the cache of what stands in front of Vercel, and deploy again")
+		}
+	}
+}
+
+// config is what the page's config.js says.
+type config struct {
+	host   string // the Frontend API's, which the key encodes
+	issuer string // where ClerkJS finds the Frontend API: the proxy or the host
+}
+
+// isPreview tells a preview by what Vercel adds to its answers.
+func isPreview(a *answer) bool { return strings.Contains(a.header.Get("X-Robots-Tag"), "noindex") }
+
+var constant = regexp.MustCompile(`export const (\w+) = "([^"]*)";`)
+
+func (s *smoke) readConfig(ctx context.Context, page *answer) {
+	a := s.ask(ctx, "GET", "/config.js", "")
+	if a == nil {
+		return
+	}
+	values := map[string]string{}
+	for _, match := range constant.FindAllSubmatch(a.body, -1) {
+		values[string(match[1])] = string(match[2])
+	}
+	key := values["publishableKey"]
+	encoded, live := strings.CutPrefix(key, "pk_live_")
+	decoded, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.TrimPrefix(encoded, "pk_test_"), "="))
+	host, ends := strings.CutSuffix(string(decoded), "$")
+	if err != nil || !ends || a.status != http.StatusOK {
+		s.wrong(a.says()+fmt.Sprintf(" with the key %q", key), "The page has no publishable key of Clerk's, and nobody can sign in", "Set CLERK_PUBLISHABLE_KEY in Vercel for this environment; its buildCommand must be vercel.json's, sh lib/page/build.sh; deploy again")
+		return
+	}
+	s.page = config{host: host, issuer: cmp.Or(values["proxyUrl"], "https://"+host)}
+	onVercel := strings.HasSuffix(s.url, ".vercel.app")
+	s.production = live || !onVercel || !isPreview(page)
+	switch {
+	case live && onVercel:
+		s.wrong("config.js has a pk_live_ key on "+s.url, "Clerk's production keys do not work on *.vercel.app, and nobody can sign in here", "Open production at your own domain; give Preview a development instance's keys (pk_test_, sk_test_) and deploy again")
+	case !live && !onVercel && !isPreview(page):
+		s.warn("config.js has a pk_test_ key on "+s.url, "A development instance of Clerk has 100 users at most, and shows a banner", "Make a production instance in Clerk's dashboard for this domain, set its keys (pk_live_, sk_live_) for Production, and deploy again")
+	}
+}
+
+// script is how public/js/session.js names ClerkJS's scripts.
+var script = regexp.MustCompile(`@clerk/[\w@./-]+\.js`)
+
+// checkClerk asks for what browsers and functions load of the instance.
+func (s *smoke) checkClerk(ctx context.Context) {
+	if s.page.issuer == "" {
+		return // reported
+	}
+	module, err := os.ReadFile(filepath.Join(s.tree.Static, "js/session.js"))
+	if err != nil {
+		s.wrong("public/js/session.js", err.Error(), "Run make smoke in the repository")
+		return
+	}
+	fetch := func(path string) *answer {
+		request, err := http.NewRequestWithContext(ctx, "GET", s.page.issuer+path, nil)
+		if err != nil {
+			panic(err) // build.sh lets nothing through that is no URL
+		}
+		request.Header.Set("Origin", s.url)
+		// Clerk leads on to the newest version.
+		a, err := s.send(&http.Client{Timeout: timeout}, request)
+		if err == nil && a.status == http.StatusOK {
+			return a
+		}
+		if err == nil {
+			err = fmt.Errorf("%d", a.status)
+		} else {
+			err = errors.Unwrap(err) // without the URL
+		}
+		s.wrong(fmt.Sprintf("GET %s%s: %v", s.page.issuer, path, err), "Clerk does not answer where the publishable key or CLERK_PROXY_URL says, and nobody can sign in", "Copy the key again from Clerk's dashboard, API keys; for a production instance set the DNS records of its page Domains; where CLERK_PROXY_URL is set, look at that proxy")
+		return nil
+	}
+	for _, path := range script.FindAllString(string(module), -1) {
+		a := fetch("/npm/" + path)
+		if a == nil {
+			continue
+		}
+		if allow := a.header.Get("Access-Control-Allow-Origin"); allow != "*" && allow != s.url && !strings.HasPrefix(s.page.issuer, s.url) {
+			s.wrong(fmt.Sprintf("%s has Access-Control-Allow-Origin %q", a.what, allow), "Browsers refuse ClerkJS, and nobody can sign in", "Add this domain to the instance in Clerk's dashboard, Domains")
+		}
+	}
+	if a := fetch("/.well-known/jwks.json"); a != nil {
+		var keys clerk.JSONWebKeySet
+		if err := json.Unmarshal(a.body, &keys); err != nil || len(keys.Keys) == 0 {
+			s.wrong(a.what+" has no keys", "It is not Clerk that answers at the host in the publishable key", "Copy the key again from Clerk's dashboard, API keys")
+		}
+		s.keys = map[string]bool{}
+		for _, key := range keys.Keys {
+			s.keys[key.KeyID] = true
+		}
+	}
+}

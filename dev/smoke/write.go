@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/clerk/clerk-sdk-go/v2"
+	"github.com/clerk/clerk-sdk-go/v2/jwks"
+	"github.com/clerk/clerk-sdk-go/v2/jwt"
+	"github.com/clerk/clerk-sdk-go/v2/session"
+	"github.com/clerk/clerk-sdk-go/v2/user"
+
+	"warble/lib/clerkapi"
+)
+
+// write publishes a post as a signed-in person, reads, edits, repeats and deletes
+// it. In production it does so with WRITE=1 only. Production is all that is not a
+// preview on *.vercel.app with a pk_test_ key.
+func (s *smoke) write(ctx context.Context) {
+	token := os.Getenv("TOKEN")
+	switch {
+	case token == "" && os.Getenv("CLERK_SECRET_KEY") == "":
+		s.note("nothing was written: set TOKEN, a session token (in the browser's console: await Clerk.session.getToken()), or CLERK_SECRET_KEY of a development instance")
+	case s.production && os.Getenv("WRITE") != "1":
+		s.note("nothing was written: this is production (no preview on *.vercel.app with a pk_test_ key). WRITE=1 publishes a post here and deletes it at once")
+	case token == "":
+		s.asTestUser(ctx)
+	case s.isOfThePage(ctx, token):
+		s.publish(ctx, func() (string, error) { return token, nil })
+	}
+}
+
+// isOfThePage tells whether a token can be good here, by what it says of itself.
+func (s *smoke) isOfThePage(ctx context.Context, token string) bool {
+	unverified, err := jwt.Decode(ctx, &jwt.DecodeParams{Token: token})
+	const another = "Take one from the page of this deployment, and run this at once: in the browser's console, await Clerk.session.getToken()"
+	switch {
+	case err != nil || unverified.Expiry == nil:
+		s.wrong("TOKEN cannot be decoded", "It is no session token of Clerk's", another)
+	case time.Now().After(time.Unix(*unverified.Expiry, 0)):
+		s.wrong("TOKEN ended at "+time.Unix(*unverified.Expiry, 0).UTC().Format(time.TimeOnly)+" UTC", "A session token lives a minute", another)
+	case unverified.Issuer != s.page.issuer:
+		s.wrong(fmt.Sprintf("TOKEN is of %s, the page's key of %s", unverified.Issuer, s.page.issuer), "The token is another Clerk instance's", another)
+	default:
+		return true
+	}
+	return false
+}
+
+// asTestUser publishes as a user whom it makes in a development instance, as Clerk
+// documents it for tests, and deletes.
+func (s *smoke) asTestUser(ctx context.Context) {
+	failed := func(step string, err error) {
+		s.wrong(fmt.Sprintf("Clerk's Backend API, %s: %v", step, err), "There is no test user to sign in", "Correct CLERK_SECRET_KEY here, or set TOKEN in its place")
+	}
+	if !strings.HasPrefix(os.Getenv("CLERK_SECRET_KEY"), "sk_test_") {
+		failed("test users", errors.New("CLERK_SECRET_KEY is not a development instance's (sk_test_): users are not made in production"))
+		return
+	}
+	backend, err := clerkapi.Backend(timeout)
+	if err != nil {
+		failed("test users", err)
+		return
+	}
+	set, err := (&jwks.Client{Backend: backend}).Get(ctx, &jwks.GetParams{})
+	if err != nil {
+		failed("GET /jwks", clerkapi.Failure(err))
+		return
+	}
+	if s.keys != nil && !slices.ContainsFunc(set.Keys, func(key *clerk.JSONWebKey) bool { return s.keys[key.KeyID] }) {
+		failed("GET /jwks", fmt.Errorf("CLERK_SECRET_KEY is of another instance than the page's key, whose host is %s", s.page.host))
+		return
+	}
+	// Clerk sends no mail to addresses with +clerk_test. Whether a user name is
+	// needed, or refused, is the instance's setting.
+	users, sessions := &user.Client{Backend: backend}, &session.Client{Backend: backend}
+	name := "smoke" + strings.ToLower(rand.Text()[:10])
+	params := user.CreateParams{EmailAddresses: &[]string{name + "+clerk_test@example.com"}, SkipPasswordRequirement: clerk.Bool(true), SkipLegalChecks: clerk.Bool(true)}
+	made, err := users.Create(ctx, &params)
+	if err != nil && strings.Contains(err.Error(), "username") {
+		params.Username = &name
+		made, err = users.Create(ctx, &params)
+	}
+	if err != nil {
+		failed("POST /users", err)
+		return
+	}
+	after := context.WithoutCancel(ctx) // what was made goes, also after Ctrl-C
+	defer func() {
+		if _, err := users.Delete(after, made.ID); err != nil {
+			s.wrong(fmt.Sprintf("Clerk does not delete the test user %s: %v", made.ID, err), "It stays in the development instance", "Delete it in Clerk's dashboard, Users")
+		}
+	}()
+	begun, err := sessions.Create(ctx, &session.CreateParams{UserID: made.ID})
+	if err != nil {
+		failed("POST /sessions", err)
+		return
+	}
+	s.publish(ctx, func() (string, error) {
+		token, err := sessions.CreateToken(after, &session.CreateTokenParams{ID: begun.ID})
+		if err != nil {
+			return "", err
+		}
+		return token.JWT, nil
+	})
+}
+
+const (
+	firstText  = "A test by make smoke. It is deleted within seconds."
+	secondText = "A test by make smoke, edited. It is deleted within seconds."
+)
+
+// publish goes through the life of one post. Whatever fails, the post is deleted.
+func (s *smoke) publish(ctx context.Context, newToken func() (string, error)) {
+	key := rand.Text()
+	posts := map[string]bool{} // paths of those that are there
+	var call func(ctx context.Context, method, path, text string) *answer
+	call = func(ctx context.Context, method, path, text string) *answer {
+		token, err := newToken()
+		if err != nil {
+			s.wrong(fmt.Sprintf("Clerk's Backend API, POST /sessions/…/tokens: %v", err), "There is no session to go on with", "Look at Clerk's status page, and run this again")
+			return nil
+		}
+		body, _ := json.Marshal(map[string]string{"content": text}) // strings encode
+		if text == "" {
+			body = nil
+		}
+		a := s.ask(ctx, method, path, string(body), "Authorization", "Bearer "+token, "Idempotency-Key", key)
+		if a == nil {
+			return nil
+		}
+		if seconds, err := strconv.Atoi(a.header.Get("Retry-After")); err == nil && a.status == http.StatusTooManyRequests && seconds <= 10 {
+			time.Sleep(time.Duration(seconds) * time.Second) // the person has just published
+			return call(ctx, method, path, text)
+		}
+		var post struct{ ID int64 }
+		switch {
+		case method == "POST" && a.status < 300 && json.Unmarshal(a.body, &post) == nil:
+			posts[fmt.Sprint("/api/posts/", post.ID)] = true
+		case method == "DELETE" && (a.status == http.StatusNoContent || a.status == http.StatusNotFound):
+			delete(posts, path)
+		}
+		return a
+	}
+	published := false
+	defer func() {
+		after := context.WithoutCancel(ctx)
+		if !published { // perhaps it was all the same: its key tells
+			call(after, "POST", "/api/posts", firstText)
+		}
+		for path := range posts {
+			call(after, "DELETE", path, "")
+		}
+		for path := range posts {
+			s.wrong("DELETE "+path+" does not succeed", "The test post is still there", "Delete it on the page")
+		}
+	}()
+
+	// step is one request. It returns whether the answer is as promised.
+	step := func(method, path, text string, status int, has string) bool {
+		a := call(ctx, method, path, text)
+		switch {
+		case a == nil || s.isBroken(a):
+		case a.status == http.StatusUnauthorized:
+			s.wrong(a.says(), "The functions refuse a session of the page's own Clerk instance", "Give page and functions the keys of one instance: CLERK_PUBLISHABLE_KEY and CLERK_PROXY_URL, CLERK_SECRET_KEY, CLERK_JWT_KEY; set them for this environment and deploy again. The log has the reason: vercel logs "+s.url)
+		case a.cached() || status < 300 && status != http.StatusNoContent && a.header.Get("Cache-Control") != "private, no-store":
+			s.wrong(fmt.Sprintf("%s to a session has Cache-Control %q and Age %q", a.says(), a.header.Get("Cache-Control"), a.header.Get("Age")), keepsTooMuch, keepsAdvice)
+		case a.status != status || !strings.Contains(string(a.body), has):
+			s.wrong(fmt.Sprintf("%s, where %d is promised with %q", a.says(), status, has), "Publishing does not work as promised", "Look at the log: vercel logs "+s.url)
+		default:
+			if status == http.StatusCreated && !strings.Contains(string(a.body), `"author":`) {
+				s.wrong(a.says()+" without an author", "The functions do not find the author at Clerk", "Compare CLERK_SECRET_KEY in Vercel with the instance of the publishable key; the log says more: vercel logs "+s.url)
+			}
+			return true
+		}
+		return false
+	}
+	if published = step("POST", "/api/posts", firstText, http.StatusCreated, firstText); !published {
+		return
+	}
+	at := slices.Collect(maps.Keys(posts))[0]
+	good := 0
+	for _, promised := range []bool{
+		step("GET", at, "", http.StatusOK, firstText),
+		step("PATCH", at, secondText, http.StatusOK, secondText),
+		step("GET", at, "", http.StatusOK, secondText),
+		step("POST", "/api/posts", firstText, http.StatusOK, secondText), // the same key: the same post
+		step("GET", "/api/posts", "", http.StatusOK, secondText),
+		step("GET", "/feed.xml", "", http.StatusOK, secondText),
+		step("DELETE", at, "", http.StatusNoContent, ""),
+		step("GET", at, "", http.StatusNotFound, ""),
+	} {
+		if promised {
+			good++
+		}
+	}
+	s.note("a post was published; of reading, editing, repeating, finding and deleting it %d of 8 steps are as promised", good)
+}
