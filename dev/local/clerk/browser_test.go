@@ -1,6 +1,8 @@
 package clerk
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -64,4 +66,59 @@ func TestRealClerkJSSignsInAndOutThroughItsOwnModal(t *testing.T) {
 	tab.Do("user button", chromedp.Click(browser.UserButton))
 	tab.Text("Edsger Dijkstra")
 	tab.Screenshot("signed-up")
+}
+
+func TestPeopleEditTheirProfileAndLeaveInTheRealClerkJS(t *testing.T) {
+	mustFetch(t)
+	c := mustStart(t, page)
+	picture := filepath.Join(t.TempDir(), "picture.png")
+	if err := os.WriteFile(picture, png, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tab := browser.Open(t)
+	tab.Go(c.origin + "/")
+	tab.Wait(`document.title.includes("signed out")`)
+	tab.Do("open the modal", chromedp.Click(chromedp.ID("in")))
+	tab.SignIn("ada", Password)
+	tab.Wait(`document.title.includes("signed in as ada")`)
+	drawn := browser.Eval[string](tab, `Clerk.user.imageUrl`)
+	tab.Do("profile", chromedp.Click(browser.UserButton), chromedp.Click(chromedp.CSS(".cl-userButtonPopoverActionButton__manageAccount")))
+	update := func() {
+		t.Helper()
+		tab.Wait(`!document.querySelector('input[name="firstName"]')`) // the form before closes slowly
+		tab.Press(".cl-profileSection__profile", "Update profile")
+	}
+	update()
+	tab.Fill(`input[name="firstName"]`, "Augusta")
+	tab.Fill(`input[name="lastName"]`, "King")
+	tab.Do("save", chromedp.Click(browser.Submit))
+	tab.Text("Augusta King")
+	update()
+	tab.Do("upload a picture", chromedp.SetUploadFiles(chromedp.CSS(`input[type="file"]`), []string{picture}, chromedp.NodeReady))
+	tab.Wait(`Clerk.user.imageUrl !== ` + browser.Quote(drawn))
+	tab.Wait(`[...document.images].some(i => i.src === Clerk.user.imageUrl && i.naturalWidth === 1)`)
+	tab.Screenshot("edited")
+	update()
+	tab.Do("remove the picture", chromedp.Click(chromedp.CSS(".cl-avatarImageActionsRemove")))
+	tab.Wait(`Clerk.user.imageUrl === ` + browser.Quote(drawn))
+
+	tab.Do("security", chromedp.Click(chromedp.CSS(".cl-navbarButton__security")))
+	tab.Press(".cl-profileSection__password", "Update password")
+	tab.Fill(`input[name="currentPassword"]`, Password)
+	tab.Fill(`input[name="newPassword"]`, "another-warble")
+	tab.Fill(`input[name="confirmPassword"]`, "another-warble")
+	tab.Do("save", chromedp.Click(browser.Submit))
+	tab.Text("This works with a real Clerk instance only.")
+	tab.Screenshot("in-words")
+	tab.Press(".cl-profileSection__password", "Cancel")
+	tab.Wait(`!document.querySelector('input[name="newPassword"]')`)
+
+	tab.Press(".cl-profileSection__danger", "Delete account")
+	tab.Fill(`input[name="deleteConfirmation"]`, "Delete account")
+	tab.Screenshot("delete-account")
+	browser.Eval[bool](tab, `(window.left = true)`) // ClerkJS loads the page again
+	tab.Do("delete the account", chromedp.Click(browser.Submit))
+	tab.Wait(`!window.left && document.title.includes("signed out")`)
+	tab.Do("open the modal", chromedp.Click(chromedp.ID("in")), chromedp.SendKeys(browser.Identifier, "ada"), chromedp.Click(browser.Submit))
+	tab.Text("Couldn't find your account.")
 }
