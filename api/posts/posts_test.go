@@ -11,17 +11,22 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"encoding/xml"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/vercel/go-bridge/go/bridge"
+
+	"warble/lib/post"
 )
 
 var handlers = map[string]http.HandlerFunc{"list": List, "create": Create, "get": Get, "update": Update, "delete": Delete,
@@ -354,6 +359,29 @@ func TestBadInputIsRefusedBeforeTheDatabaseIsAsked(t *testing.T) {
 		f.stop()
 		if got.StatusCode != test.status || got.header.Get("Content-Type") != "application/problem+json" || got.body["detail"] == "" {
 			t.Errorf("%s %s %.40s = %d %v; want a problem of status %d", test.method, test.path, test.body, got.StatusCode, got.body, test.status)
+		}
+	}
+}
+
+// Names are what their people write at Clerk, and no more to be trusted than texts.
+func TestHostileNamesAndTextsAddNoMarkup(t *testing.T) {
+	marks := regexp.MustCompile(`[<>"']`)
+	r, _ := http.NewRequest("GET", "https://warble.example/feed.xml", nil)
+	written := func(text string) (page, feed string) {
+		p := post.Post{ID: 1, UserID: "user_1", Content: text, Author: &post.Author{ID: "user_1", Name: text, Username: text, ImageURL: text}}
+		document, err := xml.Marshal(atomOf(r, "", []post.Post{p}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(shareHTML(r.Host, p)), string(document)
+	}
+	page, feed := written("harmless")
+	for _, hostile := range []string{`"><script>alert(1)</script>`, `' onload='alert(1)`, `</title><meta http-equiv="refresh" content="0">`, "]]><x>", "&quot;&lt;script&gt;", "<!--", "\x00<\x01>"} {
+		hostilePage, hostileFeed := written(hostile)
+		for what, pair := range map[string][2]string{"the page": {page, hostilePage}, "the feed": {feed, hostileFeed}} {
+			if !slices.Equal(marks.FindAllString(pair[0], -1), marks.FindAllString(pair[1], -1)) {
+				t.Errorf("%q adds markup to %s:\n%s", hostile, what, pair[1])
+			}
 		}
 	}
 }

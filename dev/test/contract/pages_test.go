@@ -140,40 +140,6 @@ func TestFeedReadersFindValidAtom(t *testing.T) {
 	})
 }
 
-// robots and people are user agents as they are sent.
-var (
-	robots = []string{
-		"Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
-		"Twitterbot/1.0",
-		"facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
-		"WhatsApp/2.23.20.0 A",
-		"Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)",
-		"TelegramBot (like TwitterBot)",
-		"LinkedInBot/1.0 (compatible; Mozilla/5.0; Apache-HttpClient +http://www.linkedin.com)",
-		"http.rb/5.1.1 (Mastodon/4.2.10; +https://mastodon.social/) Bot",
-		"Mastodon/4.3.2 (http.rb/5.2.0; +https://mastodon.social/) Bot",
-		"Mozilla/5.0 (compatible; Bluesky Cardyb/1.1; +mailto:support@bsky.app)",
-		"Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
-		"Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X Build/MMB29P) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Mobile Safari/537.36 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
-		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_5) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/13.1.1 Safari/605.1.15 (Applebot/0.1; +http://www.apple.com/go/applebot)",
-		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_11_1) AppleWebKit/601.2.4 (KHTML, like Gecko) Version/9.0.1 Safari/601.2.4 facebookexternalhit/1.1 Facebot Twitterbot/1.0",
-		"Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm) Chrome/116.0.1938.76 Safari/537.36",
-	}
-	people = []string{
-		"",
-		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
-		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Mobile/15E148 Safari/604.1",
-		"Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0",
-		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 [FBAN/FBIOS;FBAV/500.0;FBDV/iPhone16,1]",
-		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 Instagram 390.0.0.28.85",
-		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 Twitter for iPhone/11.9",
-		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 [LinkedInApp]/9.30",
-		"Mozilla/5.0 (Linux; Android 14; SM-S918B) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36 Slack/25.10",
-		"Mozilla/5.0 (Linux; Android 13; CUBOT P80) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36",
-		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) discord/1.0.9 Chrome/134.0.0.0 Electron/35.0.0 Safari/537.36",
-	}
-)
-
 // tags returns the properties of a page's <meta> elements, and its elements.
 func tags(t *testing.T, page string) (meta map[string]string, elements []string) {
 	t.Helper()
@@ -203,7 +169,7 @@ func TestASharedLinkShowsRobotsWhatItLeadsToAndPeopleThePage(t *testing.T) {
 		const hostile = `"><script>alert(1)</script><meta property="og:title" content='evil'> & ' &quot;`
 		post := a.Publish(ada, hostile)
 		address := fmt.Sprintf("/p/%v", post.ID)
-		for _, agent := range robots {
+		for _, agent := range testkit.Robots {
 			got := a.Call(nobody, "GET", address, "", "User-Agent", agent)
 			if got.Status != 200 || !strings.HasPrefix(got.Header.Get("Content-Type"), "text/html") {
 				t.Fatalf("%s: %d %v", agent, got.Status, got.Header)
@@ -222,17 +188,17 @@ func TestASharedLinkShowsRobotsWhatItLeadsToAndPeopleThePage(t *testing.T) {
 				t.Errorf("%s gets a script:\n%s", agent, got.Text)
 			}
 		}
-		for _, agent := range people {
+		for _, agent := range testkit.People {
 			if got := a.Call(nobody, "GET", address, "", "User-Agent", agent); got.Status != 200 || !strings.Contains(got.Text, "/js/main.js") {
 				t.Errorf("%s = %d; want the page", agent, got.Status)
 			}
 		}
-		if got := a.Call(nobody, "HEAD", address, "", "User-Agent", robots[0]); got.Status != 200 || got.Text != "" {
+		if got := a.Call(nobody, "HEAD", address, "", "User-Agent", testkit.Robots[0]); got.Status != 200 || got.Text != "" {
 			t.Errorf("HEAD = %d %q", got.Status, got.Text)
 		}
 
 		a.Call(ada, "DELETE", post.Path(), "")
-		gone := a.Call(nobody, "GET", address, "", "User-Agent", robots[0])
+		gone := a.Call(nobody, "GET", address, "", "User-Agent", testkit.Robots[0])
 		meta, _ := tags(t, gone.Text)
 		if gone.Status != http.StatusNotFound || meta["robots"] != "noindex" || gone.Header.Get("X-Robots-Tag") != "noindex" || gone.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("a post that is gone = %d %v\n%s\nwant 404 and noindex", gone.Status, gone.Header, gone.Text)
