@@ -2,21 +2,19 @@
 // counts the commands that pass, and fails as networks and servers do:
 // connections cut, server down, server hung, answer lost.
 //
-// It is toxiproxy with two toxics that know MySQL's packets. They read plain
-// text: the connection may use neither TLS nor compression, which is so on
-// loopback.
+// It reads MySQL's packets as plain text: the connection may use neither TLS nor
+// compression, which is so on loopback.
 package faults
 
 import (
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
-
-	"github.com/Shopify/toxiproxy/v2"
-	"github.com/rs/zerolog"
 )
 
 // kept is how many commands LastCommands remembers.
@@ -25,20 +23,31 @@ const kept = 20
 // Proxy forwards connections to one database. Its methods are safe for
 // concurrent use.
 type Proxy struct {
-	tb    testing.TB
-	addr  string
-	url   url.URL // the database's, with addr
-	proxy *toxiproxy.Proxy
-	down  sync.RWMutex // held while Down closes connections
+	tb       testing.TB
+	database string  // host and port
+	addr     string  // the proxy's own
+	url      url.URL // the database's, with addr
 
 	mu          sync.Mutex
+	listener    net.Listener // nil while down
+	open        map[*connection]struct{}
+	most        int // of open
 	connections int64
-	open, most  int   // connections now, and at any time
-	accepted    *conn // whose answers link is still to be started
 	commands    int64
 	last        []string
 	flow        chan struct{} // closed while bytes may pass
 	swallow     *string       // what SwallowAnswer waits for
+}
+
+// connection is one from a client, and the one to the database that belongs to it.
+type connection struct {
+	client, server net.Conn
+	swallow        atomic.Bool // the next bytes from the server are lost
+}
+
+func (c *connection) close() {
+	c.client.Close()
+	c.server.Close()
 }
 
 // New forwards a free loopback port to the database of a DATABASE_URL until the
@@ -49,32 +58,90 @@ func New(tb testing.TB, databaseURL string) *Proxy {
 	if err != nil {
 		tb.Fatalf("start fault proxy: %v", err)
 	}
-	logger := zerolog.Nop()
-	api := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), logger)
-	p := &Proxy{tb: tb, proxy: toxiproxy.NewProxy(api, "database", "127.0.0.1:0", database.Host), flow: make(chan struct{})}
+	p := &Proxy{tb: tb, database: database.Host, addr: "127.0.0.1:0", url: *database, open: map[*connection]struct{}{}, flow: make(chan struct{})}
 	close(p.flow)
-	// There is no connection yet, so the toxics can be given their proxy.
-	requests, err := p.proxy.Toxics.AddToxicJson(strings.NewReader(`{"type":"` + requestsType + `","stream":"upstream"}`))
-	if err != nil {
-		tb.Fatalf("add toxic for requests: %v", err)
+	p.Up()
+	if p.listener == nil {
+		tb.FailNow()
 	}
-	requests.Toxic.(*requestsToxic).proxy = p
-	answers, err := p.proxy.Toxics.AddToxicJson(strings.NewReader(`{"type":"` + answersType + `","stream":"downstream"}`))
-	if err != nil {
-		tb.Fatalf("add toxic for answers: %v", err)
-	}
-	answers.Toxic.(*answersToxic).proxy = p
-	if err := p.proxy.Start(); err != nil {
-		tb.Fatalf("start fault proxy: %v", err)
-	}
-	p.addr = p.proxy.Listen
-	p.url = *database
+	p.addr = p.listener.Addr().String()
 	p.url.Host = p.addr
 	tb.Cleanup(func() {
 		p.Resume()
-		p.proxy.Stop()
+		p.Down()
 	})
 	return p
+}
+
+// accept forwards the connections that come to listener, until it is closed.
+func (p *Proxy) accept(listener net.Listener) {
+	for {
+		client, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			server, err := net.Dial("tcp", p.database)
+			if err != nil {
+				client.Close()
+				return
+			}
+			c := &connection{client: client, server: server}
+			p.mu.Lock()
+			isUp := p.listener == listener
+			if isUp {
+				p.connections++
+				p.open[c] = struct{}{}
+				p.most = max(p.most, len(p.open))
+			}
+			p.mu.Unlock()
+			if isUp {
+				p.forward(c)
+			}
+			c.close()
+		}()
+	}
+}
+
+// forward passes bytes both ways, until one side closes the connection.
+func (p *Proxy) forward(c *connection) {
+	var requests parser
+	go p.copy(c, c.server, c.client, func(data []byte) bool {
+		requests.parse(data, func(code byte, sql string) {
+			if p.command(code, sql) {
+				c.swallow.Store(true)
+			}
+		})
+		return true
+	})
+	// A client sends a command only when it has the whole answer to the one
+	// before, so the first bytes after the chosen command are its answer.
+	p.copy(c, c.client, c.server, func([]byte) bool { return !c.swallow.Load() })
+	p.mu.Lock()
+	delete(p.open, c)
+	p.mu.Unlock()
+}
+
+// copy passes on what pass lets through. At the first other bytes, or when one
+// side has closed the connection, it closes both.
+func (p *Proxy) copy(c *connection, to, from net.Conn, pass func([]byte) bool) {
+	defer c.close()
+	data := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(data)
+		if n > 0 {
+			<-p.flowing()
+			if !pass(data[:n]) {
+				return
+			}
+			if _, err := to.Write(data[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
 }
 
 // URL is the DATABASE_URL that leads through the proxy.
@@ -123,20 +190,33 @@ func (p *Proxy) Cut() {
 // Down ends all connections, which clients see at once, and refuses new ones
 // until Up.
 func (p *Proxy) Down() {
-	// Stop closes both ends of each connection. A link that closed one end
-	// because the other was closed would do so in parallel, and Stop would return
-	// before that is done: see forward.
-	p.down.Lock()
-	defer p.down.Unlock()
-	p.proxy.Stop()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.listener == nil {
+		return
+	}
+	p.listener.Close()
+	p.listener = nil
+	for c := range p.open {
+		c.close()
+	}
 }
 
 // Up accepts connections again, on the same port. It does nothing while up.
 func (p *Proxy) Up() {
 	p.tb.Helper()
-	if err := p.proxy.Start(); err != nil && err != toxiproxy.ErrProxyAlreadyStarted {
-		p.tb.Errorf("accept connections on %s again: %v", p.addr, err)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.listener != nil {
+		return
 	}
+	listener, err := net.Listen("tcp", p.addr)
+	if err != nil {
+		p.tb.Errorf("accept connections on %s: %v", p.addr, err)
+		return
+	}
+	p.listener = listener
+	go p.accept(listener)
 }
 
 // Hang stops every byte, both ways, until Resume. Connections stay open and
