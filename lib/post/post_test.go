@@ -297,6 +297,7 @@ func TestIdempotencyKeyIsTakenBareOrQuoted(t *testing.T) {
 		{[]string{""}, "", 400}, {[]string{`""`}, "", 400}, {[]string{`"`}, "", 400}, {[]string{`"k`}, "", 400},
 		{[]string{long + "k"}, "", 400}, {[]string{"é"}, "", 400}, {[]string{"a\tb"}, "", 400}, {[]string{"a\x7f"}, "", 400},
 		{[]string{`"k "`}, "", 400}, {[]string{"a", "b"}, "", 400},
+		{[]string{"a, b"}, "", 400}, {[]string{"a,b"}, "", 400}, {[]string{`"a, b"`}, "", 400}, {[]string{`"a", "b"`}, "", 400}, // two lines, joined on the way
 	} {
 		got, err := IdempotencyKey(http.Header{"Idempotency-Key": test.sent})
 		if status(err) != test.status || (err == nil && *got != test.want) {

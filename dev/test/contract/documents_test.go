@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/module"
 
 	"warble/dev/testkit"
 	"warble/lib/post"
@@ -77,6 +81,35 @@ func TestEveryTestThatADocumentNamesExists(t *testing.T) {
 	for _, name := range named {
 		if !bytes.Contains(tests.Bytes(), []byte("func "+string(name[1])+"(")) {
 			t.Errorf("a document names %s, which is no test", name[1])
+		}
+	}
+}
+
+// Whoever decides whether to trust this software reads there what it is made of.
+func TestSecurityMDListsEveryDependencyWithItsVersion(t *testing.T) {
+	t.Parallel()
+	list, err := os.ReadFile(filepath.Join(testkit.Root(), ".github/SECURITY.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"go.mod", "dev/go.mod"} {
+		text, err := os.ReadFile(filepath.Join(testkit.Root(), file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := modfile.Parse(file, text, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, required := range parsed.Require {
+			if required.Mod.Path == "warble" || required.Indirect && file == "dev/go.mod" {
+				continue
+			}
+			name, _, _ := module.SplitPathVersion(required.Mod.Path)
+			line := regexp.MustCompile(`(?m)^\| .*` + regexp.QuoteMeta(path.Base(name)) + "(/v[0-9]+)?`.*\\| .*" + regexp.QuoteMeta(required.Mod.Version) + `.*\|`)
+			if !line.Match(list) {
+				t.Errorf("SECURITY.md does not list %s %s of %s", required.Mod.Path, required.Mod.Version, file)
+			}
 		}
 	}
 }
