@@ -42,15 +42,12 @@ type Output struct {
 // process's TestMain must Remove what it made.
 func Build(tb testing.TB) *Output {
 	tb.Helper()
-	output, err := Make()
+	output, err := build()
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return output
 }
-
-// Make is Build for callers outside of a test. They too must Remove it.
-func Make() (*Output, error) { return build() }
 
 var temporary string // the folder that Remove removes
 
