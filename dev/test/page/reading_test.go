@@ -3,8 +3,12 @@ package page
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +17,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	localclerk "warble/dev/local/clerk"
+	"warble/dev/testkit"
 	"warble/dev/testkit/browser"
 )
 
@@ -48,6 +53,47 @@ func postsFirst(t *testing.T, s *site) {
 	if shift := browser.Eval[float64](tab, `shift`); shift > 0.1 {
 		t.Errorf("the layout shifts by %v while it loads", shift)
 	}
+}
+
+func askedAtOnce(t *testing.T, s *site) {
+	s.insert(t, ada, "one round of requests", time.Hour)
+	needed := map[string]bool{"/app.css": true, "/api/posts": true}
+	imported := regexp.MustCompile(`(?m)^import .* from '\./(\w+\.js)'`)
+	var need func(module string)
+	need = func(module string) { // and what it imports
+		if needed["/js/"+module] {
+			return
+		}
+		needed["/js/"+module] = true
+		content, err := os.ReadFile(filepath.Join(testkit.Root(), "public/js", module))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range imported.FindAllSubmatch(content, -1) {
+			need(string(name[1]))
+		}
+	}
+	need("main.js")
+	if len(needed) < 4 {
+		t.Fatalf("no imports are found: %v", needed)
+	}
+	var mu sync.Mutex
+	all := make(chan struct{})
+	tab := s.browser.NewContext(t)
+	tab.Intercept("*", func(request *network.Request) browser.Outcome { // none is answered before all are sent
+		mu.Lock()
+		defer mu.Unlock()
+		path := strings.TrimPrefix(request.URL, s.URL)
+		if !needed[path] {
+			return browser.Outcome{}
+		}
+		if delete(needed, path); len(needed) == 0 {
+			close(all)
+		}
+		return browser.Outcome{Until: all}
+	})
+	tab.StartLoading(s.URL)
+	tab.Text("one round of requests")
 }
 
 func clerkDown(t *testing.T, s *site) {
