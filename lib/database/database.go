@@ -4,6 +4,7 @@ package database
 
 import (
 	"context"
+	"crypto/x509"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -52,6 +53,11 @@ var Pool = sync.OnceValues(func() (*sqlx.DB, error) {
 	dialer, err := mysql.NewConnector(config)
 	if err != nil {
 		return nil, malformed // the driver's own words may quote the password
+	}
+	if config.TLSConfig != "" {
+		// The handshake needs the system's certificates. They take milliseconds to
+		// parse, once a process: do it while the connection's first round trips are under way.
+		go x509.SystemCertPool()
 	}
 	db := sqlx.NewDb(sql.OpenDB(connector{dialer}), "mysql")
 	db.SetMaxOpenConns(connections)
