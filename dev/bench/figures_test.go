@@ -3,6 +3,7 @@
 package bench
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"regexp"
@@ -26,6 +27,8 @@ func TestEveryBenchmarkReportsItsFigures(t *testing.T) {
 		"Request":       compared + " floor-cpu-µs floor-p50-ms floor-p99-ms",
 		"CallersAtOnce": "requests/s floor-requests/s p50-ms floor-p50-ms p99-ms peak-MB floor-peak-MB",
 		"ColdStart":     "ready-ms floor-ready-ms answered-ms floor-answered-ms answered-ratio cpu-ms floor-cpu-ms cpu-ratio binary-MB floor-binary-MB",
+		"Distance":      "answered-ms floor-answered-ms again-ms floor-again-ms round-trips floor-round-trips",
+		"FirstPost":     "first-post-ms floor-first-post-ms first-post-ratio requests floor-requests",
 		"Table":         compared + " small-p50-ms statements bytes",
 	}
 	found := map[string]int{}
@@ -41,6 +44,12 @@ func TestEveryBenchmarkReportsItsFigures(t *testing.T) {
 				t.Errorf("%s reports %s = %v; want a number over 0", line[1], metric, figures[metric])
 			}
 		}
+		if benchmark == "Distance" && figures["round-trips"] != 5 { // TCP, the greeting, TLS, the login, the statement
+			t.Errorf("%s: the first answer takes %v round trips to the database; want 5", line[1], figures["round-trips"])
+		}
+		if benchmark == "FirstPost" && figures["requests"] > 12 {
+			t.Errorf("%s: %v requests before the first post; want at most 12", line[1], figures["requests"])
+		}
 		extra := 0. // rows that are read and not sent
 		if strings.HasPrefix(kind, "middle") {
 			extra = 1 // the cursor's own post
@@ -50,8 +59,8 @@ func TestEveryBenchmarkReportsItsFigures(t *testing.T) {
 			t.Errorf("%s: %v; want 1 statement, 21 rows sent, and %v read beside them", line[1], figures, extra)
 		}
 	}
-	if found["Request"] != 13 || found["CallersAtOnce"] != 5 || found["ColdStart"] != 1 || found["Table"] != 8 {
-		t.Errorf("benchmarks: %v; want 13 of Request, 5 of CallersAtOnce, 1 of ColdStart, 8 of Table", found)
+	if want := map[string]int{"Request": 13, "CallersAtOnce": 5, "ColdStart": 1, "Distance": 3, "FirstPost": 4, "Table": 8}; !maps.Equal(found, want) {
+		t.Errorf("benchmarks: %v; want %v", found, want)
 	}
 	if t.Failed() {
 		t.Logf("%s", output)

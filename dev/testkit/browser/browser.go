@@ -260,6 +260,22 @@ func (tab *Tab) Size(width, height int64) {
 	tab.Do("resize", chromedp.EmulateViewport(width, height))
 }
 
+// Throttling is a slow network, and a processor that takes CPU times as long. The
+// latency is that of each request, whatever the connection; rates are in bytes a second.
+type Throttling struct {
+	Latency          time.Duration
+	Download, Upload float64
+	CPU              float64
+}
+
+// Throttle slows the tab down.
+func (tab *Tab) Throttle(t Throttling) {
+	tab.tb.Helper()
+	tab.Do("throttle", command(network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
+		MatchedNetworkConditions: []*network.Conditions{{Latency: t.Latency.Seconds() * 1e3, DownloadThroughput: t.Download, UploadThroughput: t.Upload}}}),
+		command(emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: t.CPU}))
+}
+
 // Context is for what the other methods do not do.
 func (tab *Tab) Context() context.Context { return tab.ctx }
 

@@ -1,0 +1,190 @@
+//go:build linux
+
+package bench
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"warble/dev/testkit"
+	"warble/dev/testkit/artifact"
+	"warble/dev/testkit/lambda"
+	"warble/dev/testkit/mariadb"
+)
+
+// What a round trip to the database costs the first and the second answer of a
+// process, over TLS with the certificate verified, without profiles: of function
+// list, beside the floor, which connects when the request comes. Round trips are
+// counted up to the first answer.
+func BenchmarkDistance(b *testing.B) {
+	w := open(b)
+	ip := ownAddress(b)
+	authorities, options := certificate(b, ip)
+	server := mariadb.Start(b, options...)
+	testkit.Database(b, server.URL())
+	for _, roundTrip := range []time.Duration{time.Millisecond, 20 * time.Millisecond, 80 * time.Millisecond} {
+		b.Run(fmt.Sprint("round-trip=", roundTrip), func(b *testing.B) {
+			far := startFar(b, ip, server.Addr(), roundTrip)
+			config := testkit.DatabaseConfig(b, server.URL())
+			config.Addr, config.TLSConfig = far.addr, "true"
+			environment := map[string]string{"DATABASE_URL": config.FormatDSN(), "SSL_CERT_FILE": authorities}
+			ours := w.clerk.Environment("", noProfiles)
+			ours["DATABASE_URL"], ours["SSL_CERT_FILE"] = environment["DATABASE_URL"], authorities
+			environment["FUNCTION"] = "list"
+			sides := []*side{
+				{function: lambda.New(b, artifact.Build(b).Functions["/api/posts/list"], ours, 1)},
+				{prefix: "floor-", function: lambda.New(b, w.floor, environment, 1)},
+			}
+			var answered, again [2]time.Duration
+			var trips [2]int64
+			for b.Loop() {
+				for i, s := range sides {
+					s.function.Kill()
+					far.trips.Store(0)
+					s.call(b, request("list", 0, ""))
+					answered[i] += time.Since(s.function.Starts()[0].Begun)
+					trips[i] = far.trips.Load()
+					begun := time.Now()
+					s.call(b, request("list", 0, ""))
+					again[i] += time.Since(begun)
+				}
+			}
+			for i, s := range sides {
+				b.ReportMetric(ms(answered[i])/float64(b.N), s.prefix+"answered-ms")
+				b.ReportMetric(ms(again[i])/float64(b.N), s.prefix+"again-ms")
+				b.ReportMetric(float64(trips[i]), s.prefix+"round-trips")
+			}
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// ownAddress is an address of this machine that is not loopback: of those,
+// functions ask for TLS.
+func ownAddress(b *testing.B) net.IP {
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, address := range addresses {
+		if network, ok := address.(*net.IPNet); ok && network.IP.IsGlobalUnicast() {
+			return network.IP
+		}
+	}
+	b.Fatal("this machine has only loopback addresses: give it a network, as a container's")
+	return nil
+}
+
+// certificate makes a certificate for an address, and returns the file of all authorities
+// that this machine trusts and it, and mariadbd's options.
+func certificate(b *testing.B, ip net.IP) (authorities string, options []string) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		b.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{ip}, IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		b.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		b.Fatal(err)
+	}
+	dir := b.TempDir()
+	file := func(name string, content []byte) string {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			b.Fatal(err)
+		}
+		return filepath.Join(dir, name)
+	}
+	public := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	trusted, _ := os.ReadFile("/etc/ssl/certs/ca-certificates.crt")
+	return file("authorities.pem", append(trusted, public...)), []string{
+		"--ssl-cert=" + file("server.pem", public),
+		"--ssl-key=" + file("key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})),
+	}
+}
+
+// far forwards connections to a database that is a round trip away.
+type far struct {
+	addr  string
+	half  time.Duration // one way
+	trips atomic.Int64  // round trips since it was last set to 0
+}
+
+func startFar(b *testing.B, ip net.IP, server string, roundTrip time.Duration) *far {
+	listener, err := net.Listen("tcp", net.JoinHostPort(ip.String(), "0"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { listener.Close() })
+	f := &far{addr: listener.Addr().String(), half: roundTrip / 2}
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go f.forward(client, server)
+		}
+	}()
+	return f
+}
+
+func (f *far) forward(client net.Conn, server string) {
+	// The client is connected already. It waits for the greeting, which a far server
+	// sends when SYN, SYN-ACK and ACK have gone their ways.
+	time.Sleep(3 * f.half)
+	f.trips.Add(2)
+	database, err := net.Dial("tcp", server)
+	if err != nil {
+		client.Close()
+		return
+	}
+	var asks atomic.Bool // whether the client sent last
+	go f.delay(client, database, func() { asks.Store(false) })
+	f.delay(database, client, func() {
+		if !asks.Swap(true) {
+			f.trips.Add(1)
+		}
+	})
+}
+
+// delay copies what comes from one side to the other, one way later.
+func (f *far) delay(to, from net.Conn, came func()) {
+	type chunk struct {
+		due   time.Time
+		bytes []byte
+	}
+	chunks := make(chan chunk, 1000)
+	go func() {
+		for c := range chunks {
+			time.Sleep(time.Until(c.due))
+			to.Write(c.bytes)
+		}
+		to.Close()
+	}()
+	defer close(chunks)
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buffer)
+		if err != nil {
+			return
+		}
+		came()
+		chunks <- chunk{time.Now().Add(f.half), bytes.Clone(buffer[:n])}
+	}
+}

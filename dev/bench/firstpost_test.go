@@ -1,0 +1,130 @@
+//go:build linux
+
+package bench
+
+import (
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	localclerk "warble/dev/local/clerk"
+	localvercel "warble/dev/local/vercel"
+	"warble/dev/testkit"
+	"warble/dev/testkit/artifact"
+	"warble/dev/testkit/browser"
+	"warble/dev/testkit/mariadb"
+)
+
+// conditions are the readers' networks and processors.
+var conditions = []struct {
+	name string
+	browser.Throttling
+}{
+	// Lighthouse's mobile: of a network itself, not of what DevTools make of one.
+	{"lighthouse", browser.Throttling{Latency: 150 * time.Millisecond, Download: 1.6e6 / 8, Upload: 750e3 / 8, CPU: 4}},
+	{"slow4g", browser.Throttling{Latency: 562500 * time.Microsecond, Download: .9 * 1.6e6 / 8, Upload: .9 * 750e3 / 8, CPU: 1}},
+}
+
+// firstPost makes a promise of when the first post was painted, in ms since the
+// navigation began, and of the requests until then, the page's own included. Pictures and
+// the icon are nothing that the posts wait for.
+const firstPost = `window.firstPost = new Promise((done) => new MutationObserver((_, observer) => {
+	if (!document.querySelector('article')) return;
+	observer.disconnect();
+	requestAnimationFrame(() => setTimeout(() => {
+		const now = performance.now();
+		const before = performance.getEntriesByType('resource').filter((e) => e.startTime < now && e.responseStatus && !/\/img\/|favicon/.test(e.name));
+		done([now, 1 + before.length]);
+	}));
+}).observe(document, { childList: true, subtree: true }))`
+
+// How long a reader waits for the first post, beside the least page that shows the
+// same posts by the same read, on the same server: HTTP/2 over TLS, compressed. It
+// visits each page once a round, whatever -benchtime says.
+func BenchmarkFirstPost(b *testing.B) {
+	const origin = "https://warble.test"
+	clerk := testkit.StartClerk(b, localclerk.Config{Origin: origin})
+	server := mariadb.Start(b)
+	db := testkit.Database(b, server.URL())
+	for i := range 21 {
+		testkit.InsertPost(b, db, localclerk.People[i%len(localclerk.People)].ID, fmt.Sprintf("Post %d. %s", i, strings.Repeat("What people write is about as long as this. ", 1+i%3)), time.Now().Add(-time.Hour))
+	}
+	routes := http.NewServeMux()
+	routes.Handle("/", artifact.Start(b, clerk.Environment(server.URL(), nil), 2).Handler)
+	routes.Handle(localclerk.Prefix+"/img/", clerk)
+	routes.Handle("/least.html", &localvercel.Server{Static: filepath.Join(testkit.Root(), "dev/bench/testdata")})
+	front := httptest.NewUnstartedServer(compressed(routes))
+	front.EnableHTTP2 = true
+	front.StartTLS()
+	b.Cleanup(front.Close)
+	// Chromium keeps nothing in its cache from a server whose certificate it merely ignores.
+	key := sha256.Sum256(front.Certificate().RawSubjectPublicKeyInfo)
+	chromium := browser.Open(b, chromedp.Flag("ignore-certificate-errors-spki-list", base64.StdEncoding.EncodeToString(key[:])),
+		chromedp.Flag("host-resolver-rules", fmt.Sprintf("MAP warble.test:443 %s, MAP %s ^NOTFOUND", front.Listener.Addr(), localclerk.DefaultHost)))
+
+	for _, condition := range conditions {
+		for _, visit := range []string{"first", "second"} {
+			b.Run(fmt.Sprintf("net=%s/visit=%s", condition.name, visit), func(b *testing.B) {
+				var times [2]float64
+				for i := 0; b.Loop(); i++ {
+					if i > 0 {
+						continue
+					}
+					for side, path := range []string{"/", "/least.html"} {
+						tab := chromium.NewContext(b)
+						tab.AddScript(firstPost)
+						tab.Throttle(condition.Throttling)
+						load := func() []float64 {
+							tab.StartLoading(origin + path)
+							return browser.Eval[[]float64](tab, `firstPost`)
+						}
+						figures := load()
+						if visit == "second" {
+							tab.Go("about:blank")
+							figures = load()
+						}
+						tab.Go("about:blank") // it polls no more
+						times[side] = figures[0]
+						prefix := []string{"", "floor-"}[side]
+						b.ReportMetric(figures[0], prefix+"first-post-ms")
+						b.ReportMetric(figures[1], prefix+"requests")
+					}
+				}
+				b.ReportMetric(times[0]/times[1], "first-post-ratio")
+				b.ReportMetric(0, "ns/op")
+			})
+		}
+	}
+}
+
+// compressed compresses answers as Vercel does, by gzip: what browsers get from it
+// by brotli is smaller.
+func compressed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := httptest.NewRecorder()
+		next.ServeHTTP(answer, r)
+		for name, values := range answer.Header() {
+			w.Header()[name] = values
+		}
+		if answer.Code != http.StatusOK {
+			w.WriteHeader(answer.Code)
+			io.Copy(w, answer.Body)
+			return
+		}
+		w.Header().Del("Content-Length")
+		w.Header().Set("Content-Encoding", "gzip")
+		zipped := gzip.NewWriter(w)
+		io.Copy(zipped, answer.Body)
+		zipped.Close()
+	})
+}
