@@ -30,14 +30,6 @@ import (
 	"warble/dev/testkit/mariadb"
 )
 
-// TestMain removes what `vercel build` made. The tables go with the folder that
-// make bench makes, also after Ctrl-C: ten million posts are gigabytes.
-func TestMain(m *testing.M) {
-	status := m.Run()
-	artifact.Remove()
-	os.Exit(status)
-}
-
 // world is what the functions stand on.
 type world struct {
 	server *mariadb.Server

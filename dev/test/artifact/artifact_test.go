@@ -20,15 +20,6 @@ import (
 	"warble/dev/testkit/artifact"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if err := artifact.Remove(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
 // files returns the files below a folder for which keep is true, as the paths of
 // requests for them.
 func files(t *testing.T, dir string, keep func(path string) bool) []string {

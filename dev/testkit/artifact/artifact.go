@@ -4,6 +4,8 @@
 package artifact
 
 import (
+	"crypto/sha256"
+	_ "embed"
 	"encoding/base64"
 	"fmt"
 	"io/fs"
@@ -13,10 +15,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"golang.org/x/mod/sumdb/dirhash"
+	"golang.org/x/sys/unix"
 
 	localclerk "warble/dev/local/clerk"
 	localvercel "warble/dev/local/vercel"
@@ -38,8 +45,9 @@ type Output struct {
 	Functions map[string]string // the functions' binaries by path, such as /api/posts/list
 }
 
-// Build builds the tree as it is, once in a test process: about 15 s. The
-// process's TestMain must Remove what it made.
+// Build builds the tree as it is. That takes about 15 s, and so what was built of
+// the same sources is taken from dev/.cache, by test processes at the same time
+// too.
 func Build(tb testing.TB) *Output {
 	tb.Helper()
 	output, err := build()
@@ -49,31 +57,80 @@ func Build(tb testing.TB) *Output {
 	return output
 }
 
-var temporary string // the folder that Remove removes
-
-// Remove removes what Build made, if it did.
-func Remove() error {
-	if temporary == "" {
-		return nil
-	}
-	return os.RemoveAll(temporary)
-}
-
 var build = sync.OnceValues(func() (*Output, error) {
-	vercel := filepath.Join(testkit.Root(), "dev/npm/node_modules/.bin/vercel")
-	if _, err := os.Stat(vercel); err != nil {
-		return nil, fmt.Errorf("vercel's command line is missing: `make test` installs it: %w", err)
-	}
-	var err error
-	if temporary, err = os.MkdirTemp("", "warble-artifact-"); err != nil {
+	cache := filepath.Join(testkit.Root(), "dev/.cache/artifact")
+	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return nil, err
 	}
+	lock, err := os.Create(filepath.Join(cache, "lock"))
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Close() // which unlocks it
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		return nil, fmt.Errorf("lock %s: %w", lock.Name(), err)
+	}
+	temporary, err := os.MkdirTemp(cache, "temporary-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(temporary)
 	tree := filepath.Join(temporary, "tree")
 	if err := copySources(tree); err != nil {
 		return nil, fmt.Errorf("copy the tree: %w", err)
 	}
+	kept, err := keptAs(cache, tree)
+	if err != nil {
+		return nil, fmt.Errorf("hash the sources: %w", err)
+	}
+	if _, err := os.Stat(kept); err != nil {
+		if err := runVercel(tree); err != nil {
+			return nil, err
+		}
+		if err := os.Rename(temporary, kept); err != nil {
+			return nil, err
+		}
+	}
+	now := time.Now()
+	if err := os.Chtimes(kept, now, now); err != nil { // it is in use
+		return nil, err
+	}
+	builds, _ := filepath.Glob(filepath.Join(cache, "build-*"))
+	for _, old := range builds {
+		if info, err := os.Stat(old); err == nil && now.Sub(info.ModTime()) > time.Hour {
+			os.RemoveAll(old)
+		}
+	}
+	return read(filepath.Join(kept, "tree"))
+})
 
-	command := exec.Command(vercel, "build", "--yes", "--standalone", "--global-config", filepath.Join(temporary, "config"))
+// self is this file: what it does is part of what is built.
+//
+//go:embed artifact.go
+var self string
+
+// keptAs is the folder of the build of a tree: its name has a hash of all that the
+// build depends on.
+func keptAs(cache, tree string) (string, error) {
+	hash, err := dirhash.HashDir(tree, "", dirhash.Hash1)
+	if err != nil {
+		return "", err
+	}
+	packages, err := os.ReadFile(filepath.Join(testkit.Root(), "dev/npm/package-lock.json"))
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(fmt.Append(packages, self, hash, PublishableKey, runtime.Version()))
+	return filepath.Join(cache, fmt.Sprintf("build-%x", sum[:16])), nil
+}
+
+// runVercel runs `vercel build` in a copy of the sources.
+func runVercel(tree string) error {
+	vercel := filepath.Join(testkit.Root(), "dev/npm/node_modules/.bin/vercel")
+	if _, err := os.Stat(vercel); err != nil {
+		return fmt.Errorf("vercel's command line is missing: `make test` installs it: %w", err)
+	}
+	command := exec.Command(vercel, "build", "--yes", "--standalone", "--global-config", filepath.Join(filepath.Dir(tree), "config"))
 	command.Dir = tree
 	// Go finds its caches and proxy in the environment; a developer's own
 	// project must not get into what is built.
@@ -82,13 +139,17 @@ var build = sync.OnceValues(func() (*Output, error) {
 	})
 	command.Env = append(command.Env, "CLERK_PUBLISHABLE_KEY="+PublishableKey, "CLERK_SECRET_KEY=sk_test_not-used-by-the-build", "DATABASE_URL=mysql://not-used-by-the-build", "VERCEL_TELEMETRY_DISABLED=1", "NO_UPDATE_NOTIFIER=1")
 	if said, err := command.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("vercel build: %w\n%s", err, said)
+		return fmt.Errorf("vercel build: %w\n%s", err, said)
 	}
+	return nil
+}
 
+// read finds what `vercel build` wrote in a tree.
+func read(tree string) (*Output, error) {
 	dir := filepath.Join(tree, ".vercel/output")
 	output := &Output{tree, filepath.Join(dir, "config.json"), filepath.Join(dir, "static"), map[string]string{}}
 	functions := filepath.Join(dir, "functions")
-	err = filepath.WalkDir(functions, func(file string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(functions, func(file string, entry fs.DirEntry, err error) error {
 		if path, ok := strings.CutSuffix(file, ".func"); err == nil && ok && entry.IsDir() {
 			output.Functions[strings.TrimPrefix(path, functions)] = filepath.Join(file, "bootstrap")
 			return filepath.SkipDir
@@ -99,7 +160,7 @@ var build = sync.OnceValues(func() (*Output, error) {
 		return nil, fmt.Errorf("find the built functions: %w", err)
 	}
 	return output, nil
-})
+}
 
 // copySources copies what Vercel builds from, and the project's settings as
 // `vercel link` writes them: without those the CLI asks for an account.
