@@ -117,6 +117,7 @@ func TestRoutesApplyInOrderAsOnVercel(t *testing.T) {
 		{"PUT", "/api/things/42?a=%zz", 418, "PUT /api/things/42?a=%zz"}, // the caller's path is kept
 		{"GET", "/api/echo", 404, ""},                                    // a function's own name is a path like any other
 		{"GET", "/api/panic", 500, "FUNCTION_INVOCATION_FAILED"},
+		{"GET", "/api/things?x=#%zz", 500, "FUNCTION_INVOCATION_FAILED"}, // the bridge cannot parse it, and dies
 		{"GET", "/file/a", 200, "let a"},
 		{"GET", "/old", 404, "lost"},
 		{"GET", "/gone", 410, ""},
