@@ -171,9 +171,8 @@ open() {
     remove_variable
     delete_passwords preview
     say "setting DATABASE_URL of this git branch"
-    # lib/page/build.sh tells it from production's by its end.
     create_password preview --role readwriter
-    printf '%s#preview' "$url" | vercel env add DATABASE_URL preview --git-branch "$git_branch" --sensitive --yes
+    printf %s "$url" | vercel env add DATABASE_URL preview --git-branch "$git_branch" --sensitive --yes
     since=$(variable)
   fi
 

@@ -136,7 +136,7 @@ func mustBeOpen(t *testing.T, c cloud, gitBranch string) {
 	}
 	want := production()
 	set := c.Variables[len(c.Variables)-1]
-	if len(c.Variables) != len(want.Variables)+1 || set.GitBranch != gitBranch || set.Value != b.Passwords[0].url()+"#preview" ||
+	if len(c.Variables) != len(want.Variables)+1 || set.GitBranch != gitBranch || set.Value != b.Passwords[0].url() ||
 		!slices.Equal(set.Target, []string{"preview"}) {
 		t.Errorf("variables are %+v; want one more, of this git branch, with %s", c.Variables, b.Passwords[0].url())
 	}

@@ -82,7 +82,7 @@ func Config(databaseURL string) (*mysql.Config, error) {
 	if databaseURL == "" {
 		return nil, problem.Misconfigured("DATABASE_URL", "is missing: set it to the connection string from PlanetScale's dashboard, Connect")
 	}
-	databaseURL = strings.TrimSuffix(databaseURL, "#preview") // for lib/page/build.sh
+	databaseURL = strings.TrimSuffix(databaseURL, "#production") // which only lib/page/build.sh asks for
 	config := mysql.NewConfig()
 	if scheme, _, ok := strings.Cut(databaseURL, "://"); ok && strings.EqualFold(scheme, "mysql") {
 		u, err := url.Parse(databaseURL)

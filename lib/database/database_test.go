@@ -43,9 +43,9 @@ func TestDatabaseURLIsReadInBothSpellings(t *testing.T) {
 		{"DSN, TLS turned off", "u:p@tcp(db.example)/warble?tls=false&parseTime=false&loc=Local&multiStatements=true", "u", "p", "db.example:3306", "warble", true},
 		{"DSN, TLS not verified", "u:p@tcp(db.example)/warble?tls=skip-verify", "u", "p", "db.example:3306", "warble", true},
 		{"DSN with an odd password", "u:p@ss/w?rd@tcp(db.example)/warble", "u", "p@ss/w?rd", "db.example:3306", "warble", true},
-		{"previews'", "mysql://u:p@db.example/warble?sslaccept=strict#preview", "u", "p", "db.example:3306", "warble", true},
-		{"previews', DSN", "u:p@tcp(db.example)/warble#preview", "u", "p", "db.example:3306", "warble", true},
-		{"previews', DSN with a setting", "u:p@tcp(db.example)/warble?tls=true#preview", "u", "p", "db.example:3306", "warble", true},
+		{"production's mark", "mysql://u:p@db.example/warble?sslaccept=strict#production", "u", "p", "db.example:3306", "warble", true},
+		{"production's mark, DSN", "u:p@tcp(db.example)/warble#production", "u", "p", "db.example:3306", "warble", true},
+		{"production's mark, DSN with a setting", "u:p@tcp(db.example)/warble?tls=true#production", "u", "p", "db.example:3306", "warble", true},
 		{"DSN, socket", "root@unix(/run/mysqld/mysqld.sock)/warble", "root", "", "/run/mysqld/mysqld.sock", "warble", false},
 	} {
 		config, err := Config(test.value)

@@ -21,12 +21,10 @@ where='Copy it from the Clerk dashboard (API keys) to Vercel: Project Settings, 
 # The functions say the same at run time; here nobody has to run into it.
 [ -n "${DATABASE_URL:-}" ] || fail "DATABASE_URL is not set. Copy the connection string from PlanetScale's dashboard (Connect) to Vercel: Project Settings, Environment Variables, for this environment, then deploy again."
 [ -n "${CLERK_SECRET_KEY:-}" ] || fail "CLERK_SECRET_KEY is not set. Copy it from the Clerk dashboard (API keys) to Vercel: Project Settings, Environment Variables, for this environment, then deploy again."
-# One value for all environments would let previews write to production's
-# database. Nothing in an address tells whose it is, so that previews' must say it.
+# Nothing else in an address tells whose database it is: whoever sets production's
+# may mark it, and is told when previews would write to it.
 case ${VERCEL_ENV:-}:$DATABASE_URL in
-  preview:*'#preview') ;;
-  preview:*) fail "DATABASE_URL does not end in #preview, so that it may be production's database. Set another database's connection string, with #preview at its end, in Vercel: Project Settings, Environment Variables, Preview only, then deploy again." ;;
-  production:*'#preview') fail "DATABASE_URL ends in #preview: it is the database of previews. Set production's connection string in Vercel: Project Settings, Environment Variables, Production only, then deploy again." ;;
+  preview:*'#production') fail "DATABASE_URL ends in #production: previews would write to production's database. Set another database's connection string in Vercel: Project Settings, Environment Variables, Preview only, then deploy again." ;;
 esac
 case ${VERCEL_ENV:-}:$key in
   preview:pk_live_*) fail "CLERK_PUBLISHABLE_KEY is a production key (pk_live_), which Clerk does not allow on *.vercel.app. Set a development instance's keys (pk_test_, sk_test_) in Vercel: Project Settings, Environment Variables, Preview, then deploy again." ;;

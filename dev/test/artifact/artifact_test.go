@@ -149,8 +149,8 @@ func newer(version, than string) bool {
 // nobody, and say so to readers instead of to whoever deploys it.
 func TestABuildWithoutAUsableEnvironmentFailsWithOneLine(t *testing.T) {
 	const (
-		liveKey     = "pk_live_Y2xlcmsud2FyYmxlLnRlc3Qk"
-		productions = "mysql://u:hunter2@db.example/warble"
+		liveKey = "pk_live_Y2xlcmsud2FyYmxlLnRlc3Qk"
+		marked  = "mysql://u:hunter2@db.example/warble#production"
 	)
 	for name, test := range map[string]struct {
 		change  map[string]string // of a good environment
@@ -158,9 +158,8 @@ func TestABuildWithoutAUsableEnvironmentFailsWithOneLine(t *testing.T) {
 		warning string
 	}{
 		"test key on preview":       {nil, "", ""},
-		"production's database":     {map[string]string{"DATABASE_URL": productions}, "DATABASE_URL does not end in #preview", ""},
-		"previews' database":        {map[string]string{"VERCEL_ENV": "production"}, "DATABASE_URL ends in #preview", ""},
-		"the same on a laptop":      {map[string]string{"VERCEL_ENV": "development"}, "", ""},
+		"production's database":     {map[string]string{"DATABASE_URL": marked}, "previews would write to production's database", ""},
+		"marked, on a laptop":       {map[string]string{"DATABASE_URL": marked, "VERCEL_ENV": "development"}, "", ""},
 		"key missing":               {map[string]string{"CLERK_PUBLISHABLE_KEY": ""}, "CLERK_PUBLISHABLE_KEY", ""},
 		"the secret one":            {map[string]string{"CLERK_PUBLISHABLE_KEY": "sk_test_Y2xlcmsud2FyYmxlLnRlc3Qk"}, "CLERK_PUBLISHABLE_KEY", ""},
 		"cut off":                   {map[string]string{"CLERK_PUBLISHABLE_KEY": artifact.PublishableKey[:len(artifact.PublishableKey)-4]}, "CLERK_PUBLISHABLE_KEY", ""},
@@ -169,8 +168,8 @@ func TestABuildWithoutAUsableEnvironmentFailsWithOneLine(t *testing.T) {
 		"database missing":          {map[string]string{"DATABASE_URL": "", "VERCEL_ENV": "production"}, "DATABASE_URL", ""},
 		"secret key missing":        {map[string]string{"CLERK_SECRET_KEY": ""}, "CLERK_SECRET_KEY", ""},
 		"production key on preview": {map[string]string{"CLERK_PUBLISHABLE_KEY": liveKey}, "pk_live_", ""},
-		"test key in production":    {map[string]string{"VERCEL_ENV": "production", "DATABASE_URL": productions}, "", "pk_test_"},
-		"live key in production":    {map[string]string{"CLERK_PUBLISHABLE_KEY": liveKey, "VERCEL_ENV": "production", "DATABASE_URL": productions}, "", ""},
+		"test key in production":    {map[string]string{"VERCEL_ENV": "production"}, "", "pk_test_"},
+		"live key in production":    {map[string]string{"CLERK_PUBLISHABLE_KEY": liveKey, "VERCEL_ENV": "production", "DATABASE_URL": marked}, "", ""},
 		"proxy":                     {map[string]string{"CLERK_PROXY_URL": "https://warble.example/__clerk"}, "", ""},
 		"proxy that is a path":      {map[string]string{"CLERK_PROXY_URL": "/__clerk"}, "CLERK_PROXY_URL", ""},
 		"the local product's path":  {map[string]string{"CLERK_PROXY_URL": "/__clerk", "VERCEL": ""}, "", ""},
@@ -179,7 +178,7 @@ func TestABuildWithoutAUsableEnvironmentFailsWithOneLine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			environment := map[string]string{
 				"PATH": os.Getenv("PATH"), "VERCEL": "1", "VERCEL_ENV": "preview", "CLERK_PUBLISHABLE_KEY": artifact.PublishableKey,
-				"CLERK_SECRET_KEY": "sk_test_hunter2", "DATABASE_URL": productions + "#preview",
+				"CLERK_SECRET_KEY": "sk_test_hunter2", "DATABASE_URL": "mysql://u:hunter2@db.example/warble",
 			}
 			maps.Copy(environment, test.change)
 			key := environment["CLERK_PUBLISHABLE_KEY"]
