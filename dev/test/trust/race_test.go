@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,13 +24,9 @@ const (
 	longestSearch = 1_000_000
 )
 
-// raced are the authors whose posts the racers act on, and the racers themselves:
-// several of them are one person on several devices. One is a moderator.
-var raced = []string{"user_racer1", "user_racer2", hedy}
-
-// People act on the same posts, with the same keys, at the same time. What each is
-// told must be true in some order of their requests, each at one moment between
-// its sending and its answer; and nobody is told that the database does not answer.
+// People act on the same posts, with the same keys, at the same time: two authors
+// on several devices each, and moderators. What each is told must be true in some
+// order of their requests, each at one moment between its sending and its answer.
 func TestWhatRacingPeopleAreToldIsTrueInSomeOrder(t *testing.T) {
 	t.Parallel()
 	seed, duration := random(t, raceFor)
@@ -38,26 +35,28 @@ func TestWhatRacingPeopleAreToldIsTrueInSomeOrder(t *testing.T) {
 			t.Parallel()
 			s := deploy(t, 8, map[string]string{"POST_INTERVAL": fmt.Sprint(interval.Seconds())})
 			answers := map[string]int{}
-			rounds := 0
+			rounds, unknown := 0, 0
 			for begun := time.Now(); time.Since(begun) < duration && !t.Failed(); rounds++ {
-				if _, err := s.db.Exec("DELETE FROM posts"); err != nil {
-					t.Fatal(err)
-				}
 				r := &race{site: s, interval: interval, begun: time.Now(), before: map[string]rows{}}
-				for _, user := range raced {
-					id := testkit.InsertPost(t, s.db, user, private, time.Now())
-					r.before[user] = rows{id: {content: private}}
-					r.posts = append(r.posts, owned{id, user})
+				// New ones in each round: a write that got no answer may run in the next.
+				for _, author := range []string{fmt.Sprint("user_one", rounds), fmt.Sprint("user_other", rounds)} {
+					id := testkit.InsertPost(t, s.db, author, private, time.Now())
+					r.before[author] = rows{id: {content: private}}
+					r.posts = append(r.posts, owned{id, author})
 				}
 				r.run(t, rand.NewPCG(seed, uint64(rounds)))
+				if r.unknown {
+					unknown++
+					continue
+				}
 				for _, c := range r.history {
 					answers[fmt.Sprint(c.what, " ", c.got.Status)]++
 				}
-				for _, user := range raced {
-					r.explain(t, user)
+				for author := range r.before {
+					r.explain(t, author)
 				}
 			}
-			fmt.Printf("trust: seed %d, %s, %d rounds of %d callers: %v\n", seed, name, rounds, racers, answers)
+			fmt.Printf("trust: seed %d, %s, %d rounds of %d callers, %d of them not checked: the machine was too slow; %v\n", seed, name, rounds, racers, unknown, answers)
 			want := []string{"create 201", "create 200", "create 422", "edit 200", "edit 404", "delete 204", "delete 404", "clear 200", "clear 403", "get 200", "get 404", "list 200"}
 			if interval > 0 {
 				want = append(want, "create 429")
@@ -69,6 +68,11 @@ func TestWhatRacingPeopleAreToldIsTrueInSomeOrder(t *testing.T) {
 			}
 			if answers["create 429"] > 0 && interval == 0 {
 				t.Error("somebody was told to wait without a limit")
+			}
+			for line := range strings.Lines(s.Log()) {
+				if strings.Contains(line, `"level":"ERROR"`) && !strings.Contains(line, "took longer than") && !strings.Contains(line, "cannot be reached") {
+					t.Errorf("a function failed, and not by the machine's slowness: %s", line)
+				}
 			}
 		})
 	}
@@ -90,6 +94,7 @@ type race struct {
 	mu      sync.Mutex
 	posts   []owned
 	history []call
+	unknown bool // a request had no answer in time: what it did is not known
 }
 
 // call is a request, whose posts it is about, and its answer.
@@ -109,6 +114,7 @@ func (c call) String() string {
 
 func (r *race) run(t *testing.T, source rand.Source) {
 	seeds := rand.New(source)
+	people := append(slices.Sorted(maps.Keys(r.before)), hedy)
 	var racing sync.WaitGroup
 	start := make(chan struct{})
 	for i := range racers {
@@ -116,7 +122,7 @@ func (r *race) run(t *testing.T, source rand.Source) {
 		racing.Go(func() {
 			<-start
 			for n := range requestsEach {
-				c := r.choose(rng, raced[i%len(raced)], fmt.Sprintf("%s %d %d", private, i, n))
+				c := r.choose(rng, people[i%len(people)], fmt.Sprintf("%s %d %d", private, i, n))
 				r.send(t, c)
 			}
 		})
@@ -133,6 +139,8 @@ func (r *race) choose(rng *rand.Rand, caller, unique string) call {
 	r.mu.Unlock()
 	c := call{caller: caller, owner: post.owner, id: post.id, text: unique, interval: r.interval}
 	switch what := rng.IntN(100); {
+	case what < 45 && caller == hedy:
+		c.what = "delete" // she has no posts, whose keys would outlive the round
 	case what < 35:
 		c.what, c.owner, c.id, c.key = "create", caller, 0, fmt.Sprint(private, rng.IntN(2))
 		c.text = fmt.Sprint(private, rng.IntN(4)/3) // mostly the same
@@ -175,12 +183,16 @@ func (r *race) send(t *testing.T, c call) {
 	c.from, c.sent = time.Now().Unix(), time.Since(r.begun)
 	c.got, err = r.Try(c.caller, method, path, body, headers...)
 	c.to, c.answered = time.Now().Unix(), time.Since(r.begun)
-	if err != nil || c.got.Status >= 500 {
+	if err != nil {
 		t.Errorf("%v, %v", c, err)
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if c.got.Status >= 500 {
+		r.unknown = true
+		return
+	}
 	if c.what == "create" && c.got.ID != 0 {
 		r.posts = append(r.posts, owned{c.got.ID, c.owner})
 	}
