@@ -158,24 +158,29 @@ func (n faultInjector) faults() []fault {
 	return all
 }
 
-// run injects each fault once, and then goes through rounds of them, until ctx
-// ends. Then all that can be mended is.
+// run injects each fault once, however long a restart takes, and then goes through
+// rounds of them until ctx ends. Then all that can be mended is.
 func (n faultInjector) run(ctx context.Context) {
-	next := n.faults()
 	var round []fault
-	for i := range next {
-		round = append(round, slices.Repeat(next[i:i+1], next[i].often)...)
+	for _, each := range n.faults() {
+		round = append(round, slices.Repeat([]fault{each}, each.often)...)
 	}
-	for ; ctx.Err() == nil; next = round {
-		n.rng.Shuffle(len(next), func(i, j int) { next[i], next[j] = next[j], next[i] })
-		for _, fault := range next {
-			pause(ctx, 100*time.Millisecond+upTo(n.rng, 300*time.Millisecond))
-			if ctx.Err() != nil {
-				break
-			}
-			n.injected[fault.kind]++
-			fault.inject(ctx)
-		}
+	n.injectEach(context.WithoutCancel(ctx), n.faults())
+	for ctx.Err() == nil {
+		n.injectEach(ctx, round)
 	}
 	n.proxy.SwallowAnswer("nothing begins so")
+}
+
+// injectEach injects faults in any order, until ctx ends.
+func (n faultInjector) injectEach(ctx context.Context, faults []fault) {
+	n.rng.Shuffle(len(faults), func(i, j int) { faults[i], faults[j] = faults[j], faults[i] })
+	for _, fault := range faults {
+		pause(ctx, 100*time.Millisecond+upTo(n.rng, 300*time.Millisecond))
+		if ctx.Err() != nil {
+			return
+		}
+		n.injected[fault.kind]++
+		fault.inject(ctx)
+	}
 }

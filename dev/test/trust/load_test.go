@@ -40,7 +40,7 @@ func TestLoadMakesNoAnswerWorseThan503AndGrowsNothing(t *testing.T) {
 	second := s.load(t, 2*loadFor/5)
 	most := s.proxy.MostConnections()
 	pids := s.pids()
-	if len(pids) < processes*len(s.Functions)/2 {
+	if len(pids) <= len(s.Functions) {
 		t.Errorf("%d processes for %d functions: there was too little load", len(pids), len(s.Functions))
 	}
 	if most > len(pids)*connections {

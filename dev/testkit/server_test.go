@@ -1,0 +1,48 @@
+package testkit
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"warble/dev/testkit/mariadb"
+)
+
+// make test-on deletes all posts of the database that it is given.
+func TestADatabaseWithSomebodysRowsIsRefusedAndKept(t *testing.T) {
+	server := mariadb.Start(t)
+	admin := Database(t, server.URL())
+	for _, test := range []struct{ name, before, user, refused string }{
+		{"rows in posts", "INSERT INTO posts (user_id, content, created_at, updated_at) VALUES ('user_a', 'mine', NOW(3), NOW(3))", "", "the table posts of the database warble has 1 rows"},
+		{"another table", "CREATE TABLE orders (id INT PRIMARY KEY)", "", "other tables than posts: orders"},
+		{"no rights", "GRANT SELECT ON warble.* TO reader@'127.0.0.1' IDENTIFIED BY 'reader'; DROP TABLE posts", "reader", "needs all rights on the database warble"},
+		{"nothing wrong", "SELECT 1", "", ""},
+	} {
+		if _, err := admin.Exec("DROP TABLE IF EXISTS orders"); err != nil {
+			t.Fatal(err)
+		}
+		Database(t, server.URL()).MustExec("DELETE FROM posts")
+		config := DatabaseConfig(t, server.URL())
+		config.MultiStatements = true
+		Open(t, config).MustExec(test.before)
+
+		if test.user != "" {
+			u, err := url.Parse(server.URL())
+			if err != nil {
+				t.Fatal(err)
+			}
+			u.User = url.UserPassword(test.user, test.user)
+			config = DatabaseConfig(t, u.String())
+		}
+		_, err := prepare(t.Context(), Open(t, config))
+		if test.refused == "" && err != nil || test.refused != "" && (err == nil || !strings.Contains(err.Error(), test.refused)) {
+			t.Errorf("%s: %v; want %q", test.name, err, test.refused)
+		}
+		var rows int
+		if test.name == "rows in posts" {
+			if err := admin.Get(&rows, "SELECT COUNT(*) FROM posts"); err != nil || rows != 1 {
+				t.Errorf("%s: %d rows afterwards, %v; want the one", test.name, rows, err)
+			}
+		}
+	}
+}
