@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -31,7 +33,8 @@ import (
 )
 
 // edge is Vercel's network in front of the local Vercel, as far as make smoke
-// looks at it: regions, the CDN, a preview's noindex, deployment protection.
+// looks at it: regions, the CDN, a preview's noindex and toolbar, deployment
+// protection.
 type edge struct {
 	deployment *localvercel.Server
 	region     string // the functions'
@@ -130,6 +133,9 @@ func (e *edge) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(answer.Code)
 	w.Write(answer.Body.Bytes())
+	if e.preview && r.Method == "GET" && r.Header.Get("X-Vercel-Skip-Toolbar") == "" && strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
+		io.WriteString(w, `<script src="https://vercel.live/_next-live/feedback/feedback.js"></script>`)
+	}
 }
 
 // keepEverything is a proxy that keeps every GET by its URL, whoever asks and

@@ -34,7 +34,9 @@ func (s *smoke) write(ctx context.Context) {
 	case s.production && os.Getenv("WRITE") != "1":
 		s.note("nothing was written: this is production (no preview on *.vercel.app with a pk_test_ key). WRITE=1 publishes a post here and deletes it at once")
 	case token == "":
-		s.asTestUser(ctx)
+		if err := s.asTestUser(ctx); err != nil {
+			s.wrong(fmt.Sprintf("Clerk's Backend API: %v", err), "There is no test user to sign in", "Correct CLERK_SECRET_KEY here, or set TOKEN in its place")
+		}
 	case s.isOfThePage(ctx, token):
 		s.publish(ctx, func() (string, error) { return token, nil })
 	}
@@ -58,28 +60,21 @@ func (s *smoke) isOfThePage(ctx context.Context, token string) bool {
 }
 
 // asTestUser publishes as a user whom it makes in a development instance, as Clerk
-// documents it for tests, and deletes.
-func (s *smoke) asTestUser(ctx context.Context) {
-	failed := func(step string, err error) {
-		s.wrong(fmt.Sprintf("Clerk's Backend API, %s: %v", step, err), "There is no test user to sign in", "Correct CLERK_SECRET_KEY here, or set TOKEN in its place")
-	}
+// documents it for tests, and deletes. Its error is that there was none.
+func (s *smoke) asTestUser(ctx context.Context) error {
 	if !strings.HasPrefix(os.Getenv("CLERK_SECRET_KEY"), "sk_test_") {
-		failed("test users", errors.New("CLERK_SECRET_KEY is not a development instance's (sk_test_): users are not made in production"))
-		return
+		return errors.New("CLERK_SECRET_KEY is not a development instance's (sk_test_): users are not made in production")
 	}
 	backend, err := clerkapi.Backend(timeout)
 	if err != nil {
-		failed("test users", err)
-		return
+		return err
 	}
 	set, err := (&jwks.Client{Backend: backend}).Get(ctx, &jwks.GetParams{})
 	if err != nil {
-		failed("GET /jwks", clerkapi.Failure(err))
-		return
+		return fmt.Errorf("GET /jwks: %w", clerkapi.Failure(err))
 	}
 	if s.keys != nil && !slices.ContainsFunc(set.Keys, func(key *clerk.JSONWebKey) bool { return s.keys[key.KeyID] }) {
-		failed("GET /jwks", fmt.Errorf("CLERK_SECRET_KEY is of another instance than the page's key, whose host is %s", s.page.host))
-		return
+		return fmt.Errorf("CLERK_SECRET_KEY is of another instance than the page's key, whose host is %s", s.page.host)
 	}
 	// Clerk sends no mail to addresses with +clerk_test. Whether a user name is
 	// needed, or refused, is the instance's setting.
@@ -92,8 +87,7 @@ func (s *smoke) asTestUser(ctx context.Context) {
 		made, err = users.Create(ctx, &params)
 	}
 	if err != nil {
-		failed("POST /users", err)
-		return
+		return fmt.Errorf("POST /users: %w", err)
 	}
 	after := context.WithoutCancel(ctx) // what was made goes, also after Ctrl-C
 	defer func() {
@@ -103,8 +97,7 @@ func (s *smoke) asTestUser(ctx context.Context) {
 	}()
 	begun, err := sessions.Create(ctx, &session.CreateParams{UserID: made.ID})
 	if err != nil {
-		failed("POST /sessions", err)
-		return
+		return fmt.Errorf("POST /sessions: %w", err)
 	}
 	s.publish(ctx, func() (string, error) {
 		token, err := sessions.CreateToken(after, &session.CreateTokenParams{ID: begun.ID})
@@ -113,6 +106,7 @@ func (s *smoke) asTestUser(ctx context.Context) {
 		}
 		return token.JWT, nil
 	})
+	return nil
 }
 
 const (
