@@ -1,5 +1,3 @@
-//go:build linux
-
 // Package lambda runs functions as AWS Lambda does, which Vercel's functions
 // run on: their binaries, as `vercel build` makes them, are started as
 // processes when requests come.
