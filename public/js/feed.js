@@ -217,14 +217,16 @@ export class Feed {
     let page = await this.read();
     const [first] = page.posts;
     const unseen = await this.compare(page);
-    let after = page.next && page.posts.at(-1);
-    this.gap = after && !(this.newest && newestFirst(after, this.newest) >= 0);
-    if (this.gap) after = this.newest && { ...this.newest, id: this.newest.id + 1 };
-    // A cursor is the time and the id of a post, as lib/post/page.go has it.
-    while (after && this.posts().some((post) => newestFirst(after, post) < 0)) {
+    this.gap = false;
+    for (let after; (after = page.next && page.posts.at(-1));) {
+      const below = this.posts().find((post) => newestFirst(after, post) < 0);
+      const whole = this.newest && newestFirst(after, this.newest) >= 0; // nothing is unseen from here on
+      this.gap ||= !whole && unseen.length > 0;
+      if (!below && (whole || this.gap)) break;
+      if (!whole && this.gap) after = { ...below, id: below.id + 1 };
+      // A cursor is the time and the id of a post, as lib/post/page.go has it.
       page = await this.read(`${Date.parse(after.createdAt)}-${after.id}`, most);
       unseen.push(...await this.compare(page, after));
-      after = page.next && page.posts.at(-1);
     }
     this.pause = unseen.length > this.waiting.length ? soonest : Math.min(this.pause * 1.5, latest);
     this.wait(unseen);
