@@ -195,7 +195,7 @@ func (s *smoke) checkCDN(ctx context.Context) {
 	for _, path := range []string{path, "/api/posts?limit=98"} {
 		s.expectAnswer(s.ask(ctx, "GET", path, "", "Authorization", stranger), probe{"GET", path, stranger, 401, "WWW-Authenticate", "Bearer"})
 		if a := s.ask(ctx, "GET", path, ""); a != nil && a.status != http.StatusOK && !s.isBroken(a) {
-			s.wrong(a.says()+" after a refused session", keepsTooMuch, keepsAdvice)
+			s.wrong(fmt.Sprintf("%s = %d after a refused session", a.what, a.status), keepsTooMuch, keepsAdvice)
 		}
 	}
 }

@@ -138,29 +138,31 @@ func (e *edge) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// keepEverything is a proxy that keeps every GET by its URL, whoever asks and
-// whatever the answer.
-func keepEverything(next http.Handler) http.Handler {
+// keeps is a proxy of somebody's own that keeps answers to GET by their URL,
+// whoever asks: those that which is true for. marked has it say so, as caches do.
+func keeps(marked bool, which func(r *http.Request, status int) bool) func(http.Handler) http.Handler {
 	answers := map[string]*httptest.ResponseRecorder{}
 	var mu sync.Mutex
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		answer, found := answers[r.URL.String()]
-		if !found || r.Method != "GET" {
-			answer = httptest.NewRecorder()
-			next.ServeHTTP(answer, r)
-			if r.Method == "GET" {
-				answers[r.URL.String()] = answer
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			answer, found := answers[r.URL.String()]
+			if found = found && r.Method == "GET"; !found {
+				answer = httptest.NewRecorder()
+				next.ServeHTTP(answer, r)
+				if r.Method == "GET" && which(r, answer.Code) {
+					answers[r.URL.String()] = answer
+				}
 			}
-		}
-		maps.Copy(w.Header(), answer.Header())
-		if found {
-			w.Header().Set("Age", "7")
-		}
-		w.WriteHeader(answer.Code)
-		w.Write(answer.Body.Bytes())
-	})
+			maps.Copy(w.Header(), answer.Header())
+			if found && marked {
+				w.Header().Set("Age", "7")
+			}
+			w.WriteHeader(answer.Code)
+			w.Write(answer.Body.Bytes())
+		})
+	}
 }
 
 // certificate is what all servers of the tests have; file is its authority's, for

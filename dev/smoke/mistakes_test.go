@@ -148,8 +148,28 @@ var mistakes = map[string]struct {
 		"VERCEL_AUTOMATION_BYPASS_SECRET is not this project's secret", 1, "",
 	},
 	"a proxy in front that keeps everything": {
-		func(w *world) { w.edge = func(e *edge) { e.inFront = keepEverything } },
+		func(w *world) {
+			w.edge = func(e *edge) { e.inFront = keeps(true, func(*http.Request, int) bool { return true }) }
+		},
 		"A cache in front of the functions keeps what it must not", 1, "",
+	},
+	"a proxy in front that keeps refusals": {
+		func(w *world) {
+			w.edge = func(e *edge) {
+				e.inFront = keeps(false, func(_ *http.Request, status int) bool { return status == http.StatusUnauthorized })
+			}
+		},
+		" = 401 after a refused session (and 1 more). A cache in front of the functions keeps what it must not", 1, "",
+	},
+	"a proxy in front that keeps answers to a session": {
+		func(w *world) {
+			w.edge = func(e *edge) {
+				e.inFront = keeps(false, func(r *http.Request, status int) bool {
+					return status == http.StatusOK && r.Header.Get("Authorization") != "" && strings.Contains(r.URL.RawQuery, "limit=97")
+				})
+			}
+		},
+		`has Cache-Control "private, no-store" for somebody else too. A cache in front of the functions keeps what it must not`, 1, "",
 	},
 	"a CDN that keeps nothing": {
 		func(w *world) { w.edge = func(e *edge) { e.noCDN = true } },

@@ -198,5 +198,11 @@ func (s *smoke) publish(ctx context.Context, newToken func() (string, error)) {
 			good++
 		}
 	}
+	// What a session was sent is nobody else's.
+	const shared = "/api/posts?limit=97"
+	step("GET", shared, "", http.StatusOK, "")
+	if a := s.ask(ctx, "GET", shared, ""); a != nil && strings.Contains(a.header.Get("Cache-Control"), "private") {
+		s.wrong(fmt.Sprintf("%s has Cache-Control %q for somebody else too", a.what, a.header.Get("Cache-Control")), keepsTooMuch, keepsAdvice)
+	}
 	s.note("a post was published; of reading, editing, repeating, finding and deleting it %d of 8 steps are as promised", good)
 }
