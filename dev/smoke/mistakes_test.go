@@ -133,8 +133,8 @@ var mistakes = map[string]struct {
 		"system environment variables are off", 1, "",
 	},
 	"an old page beside new functions": {
-		func(w *world) { w.old = map[string]string{"/js/feed.js": oldFile(w.t)} },
-		"GET /js/feed.js = 200 is not this tree's", 1, "",
+		func(w *world) { w.old = map[string]string{"/js/post.js": oldFile(w.t)} },
+		"GET /js/post.js = 200 is not this tree's", 1, "",
 	},
 	"protection on": {
 		func(w *world) { w.edge = func(e *edge) { e.secret = secret } },
@@ -216,7 +216,7 @@ func otherInstance(t *testing.T) *testkit.Clerk {
 }
 
 func oldFile(t *testing.T) string {
-	file := filepath.Join(t.TempDir(), "feed.js")
+	file := filepath.Join(t.TempDir(), "post.js")
 	if err := os.WriteFile(file, []byte("// of the deployment before\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

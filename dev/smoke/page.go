@@ -124,7 +124,7 @@ func (s *smoke) readConfig(ctx context.Context, page *answer) {
 	}
 }
 
-// script is how public/js/session.js names ClerkJS's scripts.
+// script is how public/js/writing.js names ClerkJS's scripts.
 var script = regexp.MustCompile(`@clerk/[\w@./-]+\.js`)
 
 // checkClerk asks for what browsers and functions load of the instance.
@@ -132,9 +132,9 @@ func (s *smoke) checkClerk(ctx context.Context) {
 	if s.page.issuer == "" {
 		return // reported
 	}
-	module, err := os.ReadFile(filepath.Join(s.tree.Static, "js/session.js"))
+	module, err := os.ReadFile(filepath.Join(s.tree.Static, "js/writing.js"))
 	if err != nil {
-		s.wrong("public/js/session.js", err.Error(), "Run make smoke in the repository")
+		s.wrong("public/js/writing.js", err.Error(), "Run make smoke in the repository")
 		return
 	}
 	fetch := func(path string) *answer {

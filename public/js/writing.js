@@ -1,22 +1,187 @@
-// Writing: the rules of a text, the composer with its drafts, editing and deleting.
+// What needs a person: signing in, the composer with its drafts, editing and deleting.
 
-import { backoff, emit, Problem, readStorage, remember, storedNames, writeStorage } from './api.js';
-import { copy, fillPost, fromNow, part, postOf } from './post.js';
-import { open, session, userId, write } from './session.js';
+import { clerkHost, proxyUrl, publishableKey } from '../config.js';
+import { backoff, copy, emit, fillPost, fromNow, moderator, part, people, postOf, Problem, readStorage, remember, request, say, setMe, storedNames, writeStorage } from './post.js';
 
-/** Most code points of a post (contract.md). */
+// Signing in, by ClerkJS, which is never in the page's way: every wait for it ends.
+
+/** When Clerk counts as slow, and as down, in ms; it may still come. */
+const slowAfter = 4_000;
+const downAfter = 20_000;
+/** Longest waits, in ms: for a token, and for a draft's lock, which this tab may have held until its reload. */
+const tokenTimeout = 8_000;
+const lockTimeout = 500;
+/** Longest Retry-After to wait out, in seconds. */
+const longestWait = 60;
+
+const signIn = part(document, 'sign-in');
+const account = part(document, 'me');
+const toast = part(document, 'toast');
+const again = part(toast, 'again');
+const source = proxyUrl || `https://${clerkHost}`;
+
+let state = 'starting';
+let wanted = false; // while Clerk was not there yet
+let opened = false;
+let loading = false;
+let timers = [];
+let told;
+
+/** Who is signed in; '' for nobody. Changes are announced as `session` on document. */
+let userId = '';
+/** Until Clerk knows better, as it was at the last visit. */
+let signedIn = Boolean(readStorage('localStorage', 'warble.signed-in'));
+
+/** What somebody begins takes its signal, and ends when they sign out or another one signs in. */
+let session = new AbortController();
+
+// Narrows vercel.json's policy, which cannot know Clerk's host.
+const { origin } = new URL(source, location.href);
+const shield = 'https://*.protect.clerk.com';
+document.head.append(Object.assign(document.createElement('meta'), {
+  httpEquiv: 'Content-Security-Policy',
+  content: `script-src 'self' ${origin} https://challenges.cloudflare.com ${shield}; worker-src 'self' blob:; connect-src 'self' ${origin} ${shield}:*`,
+}));
+
+export async function connect(go) {
+  again.onclick = () => connect(go);
+  signIn.disabled = false;
+  become('starting');
+  timers.forEach(clearTimeout);
+  timers = [setTimeout(become, slowAfter, 'slow'), setTimeout(become, downAfter, 'down')];
+  if (loading) return; // never twice; it may still come
+  loading = true;
+  try {
+    await Promise.all([
+      window.__internal_ClerkUICtor || inject('@clerk/ui@1/dist/ui.browser.js'),
+      window.Clerk || inject('@clerk/clerk-js@6/dist/clerk.browser.js'),
+    ]);
+    const { Clerk: clerk, __internal_ClerkUICtor: ClerkUI } = window;
+    if (!ClerkUI) throw Error('not loaded');
+    await clerk.load({
+      ui: { ClerkUI },
+      routerPush: go,
+      routerReplace: go,
+      telemetry: false, // our policy does not allow its host
+      appearance: {
+        variables: {
+          colorPrimary: 'var(--robin)', // --accent would be Clerk's own
+          colorPrimaryForeground: 'var(--on-robin)',
+          colorBackground: 'var(--card)',
+          colorForeground: 'var(--ink)',
+          colorNeutral: 'CanvasText',
+          colorMutedForeground: 'var(--soft)',
+          colorInput: 'var(--paper)',
+          colorInputForeground: 'var(--ink)',
+          borderRadius: '.75rem',
+        },
+      },
+    });
+    clerk.addListener(show);
+    clerk.on('status', show);
+    become('ready');
+    if (wanted && !userId) openSignIn();
+    wanted = false;
+  } catch {
+    become('down');
+  }
+  timers.forEach(clearTimeout);
+  loading = false;
+}
+
+/** Ends without success too: a second try must not load what still comes. */
+const inject = (path) => new Promise((done) => {
+  const script = document.createElement('script');
+  script.dataset.clerkPublishableKey = publishableKey;
+  if (proxyUrl) script.dataset.clerkProxyUrl = proxyUrl;
+  Object.assign(script, { async: false /* in order, ui first */, crossOrigin: 'anonymous', onload: done, onerror: done, src: `${source}/npm/${path}` });
+  document.head.append(script);
+});
+
+function become(now) {
+  if (state === 'ready') return;
+  state = now;
+  show();
+}
+
+function show() {
+  const { user, session: now, status } = window.Clerk ?? {};
+  const before = userId;
+  const wasSignedIn = signedIn;
+  userId = user?.id ?? '';
+  signedIn = Boolean(user) || (signedIn && state !== 'ready' && state !== 'down');
+  if (state === 'ready') writeStorage('localStorage', 'warble.signed-in', signedIn || null);
+  if (user) people.set(userId, { id: userId, name: user.fullName, username: user.username, imageUrl: user.imageUrl });
+  signIn.hidden = signedIn;
+  account.hidden = !signedIn;
+  again.hidden = state !== 'down';
+  const trouble = state === 'down' ? 'Signing in cannot be reached just now. Reading works; your draft is kept.'
+    : state === 'slow' ? 'Signing in is slow just now. Reading works.'
+    : state === 'starting' ? wanted && 'Signing in is on its way…'
+    : status === 'degraded' && 'Signing in has trouble just now. Reading works.';
+  const ended = wasSignedIn && !signedIn && 'You are signed out. What you were writing is kept.';
+  if (signedIn !== wasSignedIn || trouble !== told) {
+    say(part(toast, 'toast-says'), trouble || ended || '', trouble ? '' : 'done');
+    toast.hidden = !(trouble || ended);
+  }
+  told = trouble;
+  // For the buttons; the server decides. The token can come later than the user.
+  setMe(userId, /^(moderator|admin)$/.test(now?.lastActiveToken?.jwt?.claims.metadata?.role));
+  if (userId === before && signedIn === wasSignedIn) return;
+  if (userId !== before) {
+    session.abort();
+    session = new AbortController();
+    if (user) {
+      const yours = { label: 'Your posts', href: `/u/${userId}`, mountIcon: (at) => (at.textContent = '♪'), unmountIcon() {} };
+      window.Clerk.mountUserButton(account, { customMenuItems: [yours] });
+    } else window.Clerk.unmountUserButton(account);
+    // Clerk's modal gives the focus back to what had it, but "Sign in" is gone.
+    if (opened) setTimeout(() => document.activeElement === document.body && account.querySelector('button')?.focus(), 500);
+    opened = false;
+  }
+  document.dispatchEvent(new Event('session'));
+}
+
+/** Opens Clerk's modal as soon as Clerk is there. */
+function openSignIn() {
+  opened = true;
+  if (state === 'ready') return window.Clerk.openSignIn({ fallbackRedirectUrl: location.href });
+  wanted = true;
+  if (state === 'down') again.click();
+  else show();
+}
+
+/** Asks the API as the person whose signal this is, never as another one. A refused token is renewed once. */
+async function write(path, how, signal, renew = false) {
+  const token = await Promise.race([
+    signal.aborted || window.Clerk?.session?.getToken({ skipCache: renew }).catch(() => null),
+    new Promise((done) => setTimeout(done, tokenTimeout)),
+  ]);
+  show(); // ClerkJS may know of another person before it tells
+  if (signal.aborted || !userId) throw new Problem(401, 'You are signed out.');
+  if (!token) throw new Problem(401, 'Signing in does not answer just now.');
+  try {
+    return await request(path, { ...how, token });
+  } catch (error) {
+    if (renew || error.status !== 401) throw error;
+    return write(path, how, signal, true);
+  }
+}
+
+addEventListener('online', () => state === 'down' && again.click());
+signIn.onclick = openSignIn;
+part(toast, 'toast-close').onclick = () => (toast.hidden = true);
+
+// The rules of a text are package post's on the server.
+
 const limit = 200;
 
-/** As the server keeps it. @param {string} text */
 export const tidy = (text) => text.toWellFormed().replace(/^\p{White_Space}+|\p{White_Space}+$/gu, '');
 
-/** @param {string} text */
 const length = (text) => [...tidy(text)].length;
 
-/** A character that a reader can see, as package post of the server has it. */
 const visible = /[^\p{White_Space}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u;
 
-/** What is wrong with a text; '' when nothing is. @param {string} text */
 export function validate(text) {
   const over = length(text) - limit;
   if (over > 0) return `Too long by ${over}.`;
@@ -24,10 +189,7 @@ export function validate(text) {
   return visible.test(text) ? '' : 'Write something first.';
 }
 
-/**
- * Makes a form's counter follow its text, and Ctrl/Cmd+Enter send it.
- * @param {HTMLFormElement} form @returns what shows the count after a change by script
- */
+/** Counts, and lets Ctrl/Cmd+Enter send. Returns what shows the count. */
 function attachCounter(form) {
   const draft = part(form, 'draft');
   const show = () => {
@@ -40,29 +202,18 @@ function attachCounter(form) {
   draft.addEventListener('input', show);
   draft.addEventListener('keydown', (event) => {
     if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return;
-    event.preventDefault(); // the focus may move to a button, which would be pressed
+    event.preventDefault(); // or the button that gets the focus is pressed
     form.requestSubmit();
   });
   show();
   return show;
 }
 
-// Publishing. A draft has one idempotency key until it is published, also after
-// a reload or a change: no lost answer and no second click publishes it twice.
-//
-// A draft belongs to the person who wrote it. One that was begun signed out belongs
-// to nobody, and becomes that of the next person to sign in. Each draft is stored
-// under its own name, and the tab that shows it holds a lock of that name. So two
-// tabs never write to one draft. The browser releases the lock when the tab is
-// gone; then the next tab finds the draft.
+// Publishing. A draft has one idempotency key until it is published, so that it is never published twice.
+// It belongs to its writer. One begun signed out becomes that of the next person to sign in.
+// The tab that shows a draft holds a lock of its name, until it is gone: two tabs never write to one draft.
 
-/** Longest Retry-After to wait out, in seconds. */
-const longestWait = 60;
-
-/** Longest wait for a draft's lock, in ms: this tab may have held it until its reload. */
-const lockTimeout = 500;
-
-/** Begins the drafts' names. In sessionStorage it is the name of this tab's last draft. */
+/** Begins the drafts' names. In sessionStorage it is that of this tab's last draft. */
 const prefix = 'warble.draft';
 
 const form = part(document, 'composer');
@@ -70,28 +221,27 @@ const field = part(form, 'draft');
 const send = part(form, 'send');
 const showCount = attachCounter(form);
 
-/** The one in the field; without a name while that is empty. @type {Draft} */
+/** Without a name while the field is empty. @type {Draft} */
 let draft = { name: '', by: '', text: '' };
-/** Releases the draft's lock. @type {Promise<(() => void) | null>} */
+/** Releases its lock. */
 let held = Promise.resolve(null);
 let sending = false;
+let promised = ''; // sent while signed out or offline
 
-/** @param {string} text */
-const showMessage = (text) => (part(form, 'says').textContent = text);
+const showMessage = (text, mood) => say(part(form, 'says'), text, mood);
 
-/** @param {Draft} draft without a text it is removed */
+const showAction = (action = 'Publish') => (send.textContent = signedIn ? action : 'Sign in to write');
+
 function store({ name, ...rest }) {
   writeStorage('localStorage', name, rest.text ? rest : null);
 }
 
-/** Makes a draft, of which this tab has the lock, the one of this tab. @param {Draft} now @param {typeof held} lock */
 function begin(now, lock) {
   draft = now;
   held = lock;
   writeStorage('sessionStorage', prefix, draft.name);
 }
 
-/** Empties the field; a stored draft stays stored. */
 function empty() {
   held.then((release) => release?.());
   draft = { name: '', by: '', text: '' };
@@ -99,14 +249,13 @@ function empty() {
   showCount();
 }
 
-/** @param {string} name @returns {typeof held} null when another tab has it */
+/** Null when another tab has it. */
 const lock = (name) => new Promise((done) => {
-  if (!navigator.locks) return done(() => {});
   const held = () => new Promise((release) => done(() => release(null)));
   navigator.locks.request(name, { signal: AbortSignal.timeout(lockTimeout) }, held).catch(() => done(null));
 });
 
-/** Shows a draft of this person, or of nobody, that no tab has; this tab's last one first. */
+/** One of this person, or of nobody, that no tab has. */
 async function findDraft() {
   const { signal } = session;
   const last = readStorage('sessionStorage', prefix);
@@ -114,7 +263,7 @@ async function findDraft() {
     if ((readStorage('localStorage', name)?.by || userId) !== userId) continue;
     const release = await lock(name);
     if (!release) continue;
-    const found = readStorage('localStorage', name); // the tab that had it may have published it
+    const found = readStorage('localStorage', name); // that tab may have published it
     if (draft.name || signal.aborted) return release();
     if (!found?.text) {
       release();
@@ -137,7 +286,8 @@ function changed() {
   draft.text = text;
   store(draft);
   if (!text) empty();
-  send.textContent = 'Publish';
+  promised = '';
+  showAction();
   showMessage('');
 }
 
@@ -151,12 +301,18 @@ form.onsubmit = (event) => {
 async function publish() {
   if (sending) return;
   const text = field.value;
-  if (text !== draft.text) changed(); // a browser's extension may fill the field without an event
+  if (text !== draft.text) changed(); // by a browser's extension
   const content = tidy(text);
   const wrong = validate(text);
-  showMessage(wrong || 'Sign in to publish; your draft is kept.');
-  if (wrong) return field.focus();
-  if (!userId) return open('openSignIn');
+  if (wrong && (text || signedIn)) {
+    showMessage(wrong, 'wrong');
+    return field.focus();
+  }
+  if (!userId) {
+    promised = text;
+    showMessage(text && 'Sign in to publish; your text is kept.');
+    return openSignIn();
+  }
   const { signal } = session;
   const { name, key = crypto.randomUUID() } = draft;
   const again = Boolean(draft.key);
@@ -169,42 +325,44 @@ async function publish() {
   signal.addEventListener('abort', () => emit('unsent', { id }));
   try {
     const post = await deliver(content, key, signal);
-    // Of an earlier text, of which the answer was lost.
+    // An earlier text, whose answer was lost.
     if (post.content !== content) throw new Problem(422, 'Another text has been published.');
     remember(post.id, post, true);
     emit('post', { post, replaces: id });
     published(name, text);
   } catch (error) {
     emit('unsent', { id });
-    if (signal.aborted) return; // the draft keeps its key for when its author is back
-    const { status, retryAfter, message } = /** @type {Problem} */ (error);
+    if (signal.aborted) return; // the draft keeps its key
+    const { status, retryAfter, message } = error;
     const second = again && status === 422; // the first text has been published
     if (second) {
       delete draft.key;
       store(draft);
     }
-    send.textContent = second ? 'Publish' : 'Send again';
-    showMessage(second ? 'What you sent first had been published. This would be a second post.'
+    showAction(second ? 'Publish' : 'Send again');
+    const offline = !second && !navigator.onLine;
+    if (offline) promised = text;
+    showMessage(second ? 'The first text was published. This would be a second post.'
+      : offline ? 'You are offline. Your text is kept, and sent when you are online again.'
       : status === 429 ? `Too soon after your last post. Send this one ${retryAfter ? fromNow(retryAfter) : 'later'}; your text is kept.`
       : status ? message
-      : 'No answer came. Your text is kept; sending it again cannot publish it twice.');
+      : 'No answer came. Your text is kept; sending it again cannot publish it twice.', 'wrong');
   }
   if (!signal.aborted) busy(false);
 }
 
-/** Ends a draft, wherever it is now, unless it was changed meanwhile. @param {string} name @param {string} text */
+/** Unless it was changed meanwhile. */
 function published(name, text) {
   const shown = draft.name === name;
   if ((shown ? draft : readStorage('localStorage', name))?.text !== text) return;
   store({ name, by: '', text: '' });
   if (!shown) return;
   empty();
-  send.textContent = 'Publish';
-  showMessage('Published.');
-  findDraft().then((found) => found && showMessage('Published. Here is another draft of yours.'));
+  showAction();
+  showMessage('Published.', 'done');
+  findDraft().then((found) => found && showMessage('Published. Here is another draft of yours.', 'done'));
 }
 
-/** @param {boolean} is */
 function busy(is) {
   sending = is;
   field.readOnly = is; // not disabled: it keeps the focus
@@ -212,65 +370,59 @@ function busy(is) {
   if (is) showMessage('');
 }
 
-/**
- * Waits out every "too soon", as long as the session goes on.
- * @param {string} content @param {string} key @param {AbortSignal} signal @returns {Promise<Post>}
- */
+/** Waits out every "too soon", as long as the session goes on. */
 async function deliver(content, key, signal) {
   for (let tries = 0; ; tries++) {
     try {
-      return (await write('/api/posts', { method: 'POST', key, content }, signal)).body;
+      return await write('/api/posts', { method: 'POST', key, content }, signal);
     } catch (error) {
-      const { status, retryAfter } = /** @type {Problem} */ (error);
+      const { status, retryAfter } = error;
       if (status !== 429 || !retryAfter || retryAfter > longestWait || signal.aborted) throw error;
-      showMessage('A moment after your last post; it is sent by itself.');
-      for (let left = Math.ceil(backoff(tries, retryAfter) / 1000); left > 0; left--) {
-        showCountdown(`${left} s`);
-        await new Promise((done) => setTimeout(done, 1_000));
-        if (signal.aborted) throw error;
-      }
-      showCountdown('');
+      const wait = backoff(tries, retryAfter);
+      showMessage(`Too soon after your last post; it is sent by itself ${fromNow(wait / 1000)}.`);
+      await new Promise((done) => setTimeout(done, wait));
+      if (signal.aborted) throw error;
       showMessage('');
     }
   }
 }
 
-/** @param {string} text */
-const showCountdown = (text) => (part(form, 'tick').textContent = text);
-
-// What is on its way has ended with the session, and so does a message about it.
+// What was on its way has ended with the session.
 document.addEventListener('session', () => {
+  dialog.close();
   busy(false);
-  showCountdown('');
   showMessage('');
-  send.textContent = 'Publish';
-  if (draft.by && draft.by !== userId) {
-    empty();
-    if (!userId) showMessage('Your draft is kept until you sign in again.');
-  } else if (draft.name) {
+  showAction();
+  if (draft.by && draft.by !== userId) empty();
+  else if (draft.name) {
     draft.by = userId;
     store(draft);
   }
+  if (document.querySelector('[aria-modal=true]')) keepPromise(); // else they thought better of it
+  promised = '';
   findDraft();
 });
 
-// Editing and deleting one's own posts: at once, and taken back when refused.
+const keepPromise = () => promised && promised === field.value && publish();
+
+addEventListener('online', () => userId && keepPromise());
+
+// Editing and deleting are shown at once, and taken back when refused.
 
 const dialog = part(document, 'ask');
 
-/** Where a text is kept until it is saved. Only the post's author can see it. @param {Post} post */
 const unsaved = ({ id, userId }) => `warble.edit.${userId}.${id}`;
 
 document.addEventListener('click', ({ target }) => {
-  const button = /** @type {Element} */ (target).closest('[data-edit], [data-delete]');
+  const button = target.closest('[data-edit], [data-delete]');
   const article = button?.closest('article');
   const post = article && postOf(article);
-  if (!post || post.userId !== userId) return;
-  if (button?.matches('[data-edit]')) edit(article, post);
-  else confirmDelete(post);
+  if (!post) return;
+  const own = post.userId === userId;
+  if (button.matches('[data-delete]')) (own || moderator) && remove(post);
+  else if (own) edit(article, post);
 });
 
-/** @param {HTMLElement} article @param {Post} post */
 function edit(article, post) {
   const { signal } = session;
   const form = copy('edit');
@@ -280,7 +432,7 @@ function edit(article, post) {
   attachCounter(form);
   field.addEventListener('input', () => writeStorage('localStorage', unsaved(post), field.value));
   const close = () => {
-    if (!form.parentNode) return; // closed before the session ended
+    if (!form.parentNode) return;
     form.remove();
     article.classList.remove('editing');
     part(article, 'edit').focus();
@@ -298,86 +450,140 @@ function edit(article, post) {
     event.preventDefault();
     const content = tidy(field.value);
     const wrong = validate(content);
-    part(form, 'says').textContent = wrong;
+    say(part(form, 'says'), wrong, 'wrong');
     if (wrong) return field.focus();
     if (content === post.content) return cancel();
     close();
     save(article, post, content, signal);
   };
-  article.classList.add('editing'); // the post is hidden, not taken away
+  article.classList.add('editing');
   article.lastElementChild?.append(form);
   field.focus();
   field.setSelectionRange(999, 999);
 }
 
-/**
- * @param {HTMLElement} article @param {Post} post as it was
- * @param {string} content @param {AbortSignal} signal
- */
 async function save(article, post, content, signal) {
   const { id } = post;
   writeStorage('localStorage', unsaved(post), content);
   fillPost(article, { ...post, content, updatedAt: new Date().toISOString() });
-  part(article, 'says').textContent = 'Saving…';
+  say(part(article, 'says'), 'Saving…');
   try {
-    const { updatedAt } = (await write(`/api/posts/${id}`, { method: 'PATCH', content }, signal)).body;
+    const { updatedAt } = await write(`/api/posts/${id}`, { method: 'PATCH', content }, signal);
     saved({ ...post, content, updatedAt });
   } catch (error) {
     const now = await current(post, error, signal);
     if (now?.content === content) return saved(now);
-    emit('post', { post: now ?? post, says: signal.aborted ? '' : `Not saved: ${reason(error)} “Edit” has your text.` });
+    emit('post', { post: now ?? post, says: signal.aborted ? '' : `Not saved: ${error.message} “Edit” has your text.`, mood: 'wrong' });
   }
 }
 
-/** @param {Post} post */
 function saved(post) {
   if (readStorage('localStorage', unsaved(post)) === post.content) writeStorage('localStorage', unsaved(post), null);
   remember(post.id, post);
-  emit('post', { post, says: 'Saved.' });
+  emit('post', { post, says: 'Saved.', mood: 'done' });
 }
 
-/** @param {Post} post */
-function confirmDelete(post) {
-  const { signal } = session;
-  part(dialog, 'ask-text').textContent = post.content;
+/** Asks before something that cannot be undone. */
+export const ask = (title, text, action) => new Promise((done) => {
+  part(dialog, 'ask-title').textContent = title;
+  part(dialog, 'ask-text').textContent = text;
+  part(dialog, 'ask-yes').textContent = action;
   dialog.returnValue = ''; // Escape would leave the last one
-  dialog.onclose = () => dialog.returnValue && remove(post, signal);
+  dialog.onclose = () => done(dialog.returnValue);
   dialog.showModal();
-}
+});
 
-document.addEventListener('session', () => dialog.close());
-
-/** @param {Post} post @param {AbortSignal} signal */
-async function remove(post, signal) {
+async function remove(post) {
   const { id } = post;
+  const { signal } = session;
+  if (!await ask('Delete this post?', post.content, 'Delete')) return;
   emit('gone', { id, aloud: 'Post deleted.' });
   try {
     await write(`/api/posts/${id}`, { method: 'DELETE' }, signal);
   } catch (error) {
     const now = await current(post, error, signal);
-    if (now) return emit('post', { post: now, says: signal.aborted ? '' : `Not deleted: ${reason(error)}` });
+    if (now) return emit('post', { post: now, says: signal.aborted ? '' : `Not deleted: ${error.message}`, mood: 'wrong' });
   }
   writeStorage('localStorage', unsaved(post), null);
   remember(id, null);
 }
 
-/**
- * The post after a change whose answer may be lost; null when it is gone.
- * @param {Post} post @param {unknown} error @param {AbortSignal} signal
- */
+/** The post after a change whose answer may be lost: null when it is gone. */
 async function current(post, error, signal) {
   try {
-    const { status } = /** @type {Problem} */ (error);
+    const { status } = error;
     if (status === 404) return null;
-    return status && status < 500 ? post : (await write(`/api/posts/${post.id}`, {}, signal)).body;
+    return status && status < 500 ? post : await write(`/api/posts/${post.id}`, {}, signal);
   } catch (again) {
-    return /** @type {Problem} */ (again).status === 404 ? null : post;
+    return again.status === 404 ? null : post;
   }
 }
 
-/** @param {unknown} error */
-const reason = (error) => (error instanceof Problem ? error.message : 'something broke.');
+// All posts of the person whose page is shown.
+
+let clearing = false;
+
+const onAll = (name, act) => document.addEventListener('click', async ({ target }) => {
+  if (!target.matches(`[data-${name}]`)) return;
+  const line = part(target.parentNode, 'progress');
+  try {
+    await act(`/api/posts?userId=${location.pathname.slice(3)}`, session.signal, line, target);
+  } catch (error) {
+    say(line, error.message, 'wrong');
+  }
+});
+
+onAll('download', async (path, signal, line) => {
+  const posts = [];
+  for (let next = ''; next != null;) {
+    const page = await write(`${path}&limit=100${next && `&before=${next}`}`, {}, signal);
+    posts.push(...page.posts);
+    next = page.next;
+    say(line, `${posts.length} posts…`);
+  }
+  const href = URL.createObjectURL(new Blob([JSON.stringify(posts, null, 2)], { type: 'application/json' }));
+  Object.assign(document.createElement('a'), { href, download: 'warble-posts.json' }).click();
+  say(line, `${posts.length} posts downloaded.`, 'done');
+});
+
+onAll('clear', async (path, signal, line, button) => {
+  if (clearing) return clearing = false; // it says "Stop"
+  const name = document.querySelector('h1').textContent;
+  if (!await ask(`Delete all posts of ${name}?`, 'They cannot be brought back.', 'Delete')) return;
+  const label = button.textContent;
+  button.textContent = 'Stop';
+  clearing = true;
+  let count = 0;
+  let more = true;
+  try {
+    while (more && clearing) {
+      const answer = await write(path, { method: 'DELETE' }, signal);
+      count += answer.deleted;
+      more = answer.more;
+      say(line, `${count} posts deleted${more ? clearing ? '…' : '. There are more.' : '.'}`);
+    }
+  } finally {
+    clearing = false;
+    button.textContent = label;
+  }
+  if (more) return;
+  for (const { id } of [...document.querySelectorAll('article')].map(postOf)) {
+    emit('gone', { id });
+    remember(id, null);
+  }
+});
+
+// Keys do nothing in fields, and while a dialog is open.
+document.addEventListener('keydown', (event) => {
+  const { key, target, ctrlKey, metaKey, altKey } = event;
+  if (ctrlKey || metaKey || altKey || target.closest('input, textarea, select') || document.querySelector('[open], [role=dialog], [role=menu]')) return;
+  if (key === 'n') part(document, 'write').click();
+  else if (key === '?') part(document, 'keys').showModal();
+  else return;
+  event.preventDefault();
+});
 
 if (field.value) changed(); // somebody was faster than this module
 findDraft();
+showAction();
 send.disabled = false;

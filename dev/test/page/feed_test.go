@@ -16,7 +16,6 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"warble/dev/testkit"
 	"warble/dev/testkit/browser"
 )
 
@@ -113,7 +112,7 @@ func manyArrive(t *testing.T, s *site) {
 }
 
 func interleavings(t *testing.T, s *site) {
-	seed := testkit.Seed(t)
+	seed := seed(t)
 	random := rand.New(rand.NewPCG(seed, 0))
 	tab := s.browser.NewContext(t)
 	tab.SpeedUpTimers(20)
@@ -352,51 +351,6 @@ func othersChanges(t *testing.T, s *site) {
 	wantShown(tab)
 }
 
-// One's own new posts stand above posts that one has not seen.
-func ownAboveUnseen(t *testing.T, s *site) {
-	tab := s.browser.NewContext(t)
-	tab.SpeedUpTimers(10)
-	tab.Go(s.URL)
-	signIn(tab, "grace")
-	var want []string
-	stored := func(text string) { want = append([]string{text}, want...) }
-	arrive := func(text string) {
-		s.insert(t, ada, text, 0)
-		stored(text)
-	}
-	submitted := func(text string) {
-		submit(tab, text)
-		tab.Wait(draft + ` === ''`)
-		stored(text)
-	}
-	arrive("the first")
-	tab.Wait(visibleButton("1 new post"))
-	submitted("Grace's first")
-	submitted("Grace's second")
-	for i := range 25 { // more than a page above them
-		arrive(fmt.Sprint("arrived ", i))
-	}
-	tab.Wait(visibleButton("+ new posts"))
-	s.change(t, deleteText, "Grace's first")
-	s.change(t, editText, "Grace's second")
-	tab.NoText("Grace's first")
-	tab.Text("Grace's second, edited")
-	want = slices.DeleteFunc(want, func(text string) bool { return text == "Grace's first" })
-	want[slices.Index(want, "Grace's second")] += ", edited"
-	reach(t, tab, want)
-
-	arrive("not seen")
-	tab.Wait(visibleButton("1 new post"))
-	for i := range 21 { // more than a page of them above it
-		submitted(fmt.Sprint("Grace's ", i))
-	}
-	asked := len(tab.Requests("GET", "/api/posts"))
-	for len(tab.Requests("GET", "/api/posts")) < asked+6 { // three looks, of two pages at most
-		time.Sleep(10 * time.Millisecond)
-	}
-	reach(t, tab, want)
-}
-
 func ownDeletedElsewhere(t *testing.T, s *site) {
 	s.insert(t, grace, "from before", time.Hour)
 	tab := s.browser.NewContext(t)
@@ -430,8 +384,8 @@ func ownDeletedElsewhere(t *testing.T, s *site) {
 	}
 }
 
-// buttons is an expression: which posts have buttons, and how many.
-const buttons = `[...document.querySelectorAll('article')].map((a) => [a.querySelector('p[dir]').textContent, [...a.querySelectorAll('button')].filter((b) => b.checkVisibility()).length]).filter(([, n]) => n).join()`
+// buttons is an expression: which posts can be edited or deleted, and by how many buttons.
+const buttons = `[...document.querySelectorAll('article')].map((a) => [a.querySelector('p[dir]').textContent, [...a.querySelectorAll('button')].filter((b) => /^(Edit|Delete)$/.test(b.innerText) && b.checkVisibility()).length]).filter(([, n]) => n).join()`
 
 func buttonsFollowSession(t *testing.T, s *site) {
 	s.insert(t, ada, "Ada's", time.Hour)
@@ -581,7 +535,7 @@ func placeIsKept(t *testing.T, s *site) {
 
 func hashLinks(t *testing.T, s *site) {
 	id := s.insert(t, ada, "a post alone", 2*time.Hour)
-	s.insert(t, grace, fmt.Sprintf("see %s/p/%d#answers and %s/#main and %s/u/%s#x", s.URL, id, s.URL, s.URL, ada), time.Hour)
+	s.insert(t, grace, fmt.Sprintf("see %s/p/%d#answers and %s/#posts and %s/u/%s#x", s.URL, id, s.URL, s.URL, ada), time.Hour)
 	tab := s.visit(t, "/")
 	tab.Text("a post alone")
 	click := func(hash string) {
@@ -603,13 +557,13 @@ func hashLinks(t *testing.T, s *site) {
 	wantShown(tab, "a post alone")
 	back("/")
 	tab.Text("see")
-	click("#main")
-	tab.Wait(`location.pathname + location.hash === '/#main'`)
+	click("#posts")
+	tab.Wait(`location.pathname + location.hash === '/#posts'`)
 	back("/")
 	tab.Wait(`document.querySelectorAll('article').length === 2`)
 	// The link for the keyboard moves the focus, and loads nothing.
-	browser.Eval[bool](tab, `document.querySelector('a[href="#main"]').click(), true`)
-	tab.Wait(`document.activeElement.id === 'main'`)
+	browser.Eval[bool](tab, `document.querySelector('a[href="#posts"]').click(), true`)
+	tab.Wait(`document.activeElement.id === 'posts'`)
 }
 
 func readsFillTheCache(t *testing.T, s *site) {

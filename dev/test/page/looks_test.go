@@ -2,11 +2,15 @@ package page
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"warble/dev/testkit"
 	"warble/dev/testkit/browser"
@@ -31,14 +35,15 @@ func accessible(t *testing.T, s *site) {
 	id := s.insert(t, grace, "somebody else's", 2*time.Hour)
 	s.numbered(t, 1, 20)
 	tab := s.browser.NewContext(t)
-	check := func(where string) {
+	// Clerk's own components are not ours to judge, but for the colours that are.
+	check := func(where string, options ...string) {
 		t.Helper()
-		for _, scheme := range []string{"light", "dark"} {
-			tab.Media("prefers-color-scheme", scheme)
+		options = append(options, `{ exclude: [['[class^="cl-"]']] }`)
+		for scheme, feature := range map[string]string{"light": "prefers-color-scheme", "dark": "prefers-color-scheme", "active": "forced-colors"} {
+			tab.Media(feature, scheme)
 			tab.Wait(`document.getAnimations().every((a) => a.playState !== 'running' || a.effect.getTiming().iterations === Infinity)`)
 			browser.Eval[bool](tab, string(axe)+`; true`) // the policy of the page's own scripts is not in the way
-			// Clerk's own components are not ours to judge.
-			violations := browser.Eval[[]string](tab, `axe.run({ exclude: [['[class^="cl-"]']] }).then((found) => found.violations.map((v) => v.id + ': ' + v.nodes.map((n) => n.target + ' ' + n.failureSummary).join('\n')))`)
+			violations := browser.Eval[[]string](tab, `axe.run(`+options[0]+`).then((found) => found.violations.map((v) => v.id + ': ' + v.nodes.map((n) => n.target + ' ' + n.failureSummary).join('\n')))`)
 			if len(violations) > 0 {
 				t.Errorf("%s, %s:\n%s", where, scheme, strings.Join(violations, "\n"))
 			}
@@ -52,6 +57,13 @@ func accessible(t *testing.T, s *site) {
 	tab.Press("form", "Publish")
 	tab.Text("Too long by 1.")
 	check("signed in, with too long a text")
+	tab.Do("Clerk's menu", chromedp.Click(browser.UserButton), chromedp.WaitVisible(browser.SignOut))
+	check("Clerk's menu", `'.cl-userButtonPopoverMain', { runOnly: 'color-contrast' }`)
+	tab.Keys(kb.Escape)
+	press(tab, "?")
+	tab.Text("Page Down")
+	check("the keys")
+	tab.Press("dialog[open]", "Close")
 	tab.Press(newest, "Edit")
 	check("editing")
 	tab.Press(newest, "Cancel")
@@ -81,8 +93,11 @@ func looks(t *testing.T, s *site) {
 	write(tab, strings.Repeat("W", 150))
 	widths := func(where string) {
 		t.Helper()
-		for _, width := range []int64{320, 1600} {
+		for _, width := range []int64{320, 390, 1000, 1600} {
 			tab.Size(width, 900)
+			// Text at 200 % is for a phone of the usual width, and for desks.
+			size := map[bool]string{true: "200%", false: ""}[width == 390 || width == 1600]
+			browser.Eval[string](tab, `document.documentElement.style.fontSize = '`+size+`'`)
 			tab.Wait(fmt.Sprintf(`innerWidth === %d`, width))
 			if wide := browser.Eval[int64](tab, `document.documentElement.scrollWidth`); wide > width {
 				t.Errorf("%s is %d px wide on a screen of %d", where, wide, width)
@@ -90,6 +105,12 @@ func looks(t *testing.T, s *site) {
 			if browser.Eval[bool](tab, `[...document.querySelectorAll('article p[dir], textarea, blockquote')].some((e) => e.scrollWidth > e.clientWidth)`) {
 				t.Errorf("%s cuts a long word off at %d px", where, width)
 			}
+		}
+		const sides = `[document.querySelector('header').getBoundingClientRect().left, document.documentElement.clientWidth - document.querySelector('main').getBoundingClientRect().right]`
+		browser.Eval[string](tab, `document.documentElement.style.fontSize = ''`)
+		tab.Size(1000, 900)
+		if margins := browser.Eval[[]float64](tab, sides); math.Abs(margins[0]-margins[1]) > 2 {
+			t.Errorf("%s has %v px on its sides at 1000 px", where, margins)
 		}
 	}
 	widths("the feed")

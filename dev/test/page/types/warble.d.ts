@@ -56,9 +56,13 @@ interface News {
   replaces: number;
   /** Shown in the post. */
   says: string;
+  mood: Mood;
   /** For screen readers. */
   aloud: string;
 }
+
+/** How a line says something: that it is done, that it went wrong, or neither. */
+type Mood = "" | "done" | "wrong";
 
 /** What keeps something in the browser: all tabs, or this one. */
 type Where = "localStorage" | "sessionStorage";
@@ -72,11 +76,7 @@ interface How {
 }
 
 /** A refusal by the API, or no answer. */
-type Problem = import("../../../../public/js/api.js").Problem;
-
-interface Answer {
-  body: any;
-}
+type Problem = import("../../../../public/js/post.js").Problem;
 
 /** A draft: name is where it is stored, by whose it is ('' for nobody's), and key the Idempotency-Key it was sent under. */
 interface Draft {
@@ -89,37 +89,46 @@ interface Draft {
 /** The elements that scripts take hold of, by their data- attribute. */
 interface Parts {
   "again": HTMLElement;
+  "all": HTMLElement;
   "ask": HTMLDialogElement;
   "ask-text": HTMLElement;
+  "ask-title": HTMLElement;
+  "ask-yes": HTMLElement;
+  "by": HTMLAnchorElement;
   "cancel": HTMLElement;
+  "clear": HTMLElement;
   "composer": HTMLFormElement;
   "count": HTMLElement;
+  "delete": HTMLElement;
+  "download": HTMLElement;
   "draft": HTMLTextAreaElement;
   "edit": HTMLElement;
   "edited": HTMLElement;
   "face": HTMLAnchorElement;
   "fresh": HTMLElement;
   "handle": HTMLElement;
+  "keys": HTMLDialogElement;
   "link": HTMLAnchorElement;
   "me": HTMLElement;
   "meter": HTMLElement;
+  "more": HTMLElement;
   "name": HTMLElement;
   "older": HTMLElement;
-  "own": HTMLElement;
   "place": HTMLElement;
   "posts": HTMLElement;
   "says": HTMLElement;
+  "progress": HTMLElement;
   "send": HTMLButtonElement;
+  "share": HTMLElement;
   "sign-in": HTMLButtonElement;
-  "sign-up": HTMLButtonElement;
   "text": HTMLElement;
-  "tick": HTMLElement;
   "time": HTMLTimeElement;
   "title": HTMLElement;
   "toast": HTMLElement;
   "toast-close": HTMLElement;
   "toast-says": HTMLElement;
   "who": HTMLAnchorElement;
+  "write": HTMLElement;
 }
 
 /** The element of a name in an element that has one. */
@@ -146,17 +155,19 @@ interface ClerkUser {
   imageUrl?: string | null;
 }
 
-type Modal = "openSignIn" | "openSignUp";
+interface ClerkSession {
+  getToken(options?: { skipCache?: boolean }): Promise<string | null>;
+  lastActiveToken?: { jwt?: { claims: { metadata?: { role?: string } } } } | null;
+}
 
 interface ClerkJS {
   load(options: object): Promise<void>;
   status: string;
   on(event: "status", listener: () => void): void;
   user?: ClerkUser | null;
-  session?: { getToken(options?: { skipCache?: boolean }): Promise<string | null> } | null;
+  session?: ClerkSession | null;
   addListener(listener: (resources: { user?: ClerkUser | null }) => void): () => void;
   openSignIn(options?: object): void;
-  openSignUp(options?: object): void;
   mountUserButton(element: HTMLElement, options?: object): void;
   unmountUserButton(element: HTMLElement): void;
 }
@@ -166,4 +177,9 @@ interface Window {
   early?: { path: string; answer: Promise<Response> };
   Clerk?: ClerkJS;
   __internal_ClerkUICtor?: unknown;
+}
+
+/** What people press is an element. */
+interface UIEvent {
+  readonly target: HTMLElement;
 }
