@@ -36,7 +36,7 @@ var restart = os.Getenv("RESTART")
 type Server struct {
 	URL     string          // as in DATABASE_URL
 	Name    string          // what it is, such as "MySQL 9.7.4"
-	MariaDB *mariadb.Server // nil where the server is given
+	mariadb *mariadb.Server // nil where the server is given
 	Shards  []string        // of a Vitess, as "warble/-80"
 }
 
@@ -52,7 +52,7 @@ func StartServer(tb testing.TB) *Server {
 	tb.Helper()
 	if Given == "" {
 		server := mariadb.Start(tb)
-		return &Server{URL: server.URL(), Name: "MariaDB", MariaDB: server}
+		return &Server{URL: server.URL(), Name: "MariaDB", mariadb: server}
 	}
 	turn.Lock()
 	tb.Cleanup(turn.Unlock)
@@ -72,12 +72,12 @@ func StartServer(tb testing.TB) *Server {
 }
 
 // CanRestart tells whether Restart can.
-func (s *Server) CanRestart() bool { return s.MariaDB != nil || restart != "" }
+func (s *Server) CanRestart() bool { return s.mariadb != nil || restart != "" }
 
 // Restart stops the server and starts it again, and returns when it answers.
 func (s *Server) Restart() error {
-	if s.MariaDB != nil {
-		return errors.Join(s.MariaDB.Stop(), s.MariaDB.Start())
+	if s.mariadb != nil {
+		return errors.Join(s.mariadb.Stop(), s.mariadb.Start())
 	}
 	// Its processes outlive the command and may keep its output open.
 	command := exec.Command("sh", "-c", restart)
