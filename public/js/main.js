@@ -221,18 +221,20 @@ class Feed {
     let page = await this.read();
     const [first] = page.posts;
     const unseen = await this.compare(shown, page);
-    let after = page.next && page.posts.at(-1);
-    this.gap = after && !(this.newest && newestFirst(after, this.newest) >= 0);
-    if (this.gap) after = this.newest && { ...this.newest, id: this.newest.id + 1 };
-    // A cursor is the time and the id of a post, as lib/post/page.go has it.
-    while (after && this.posts().some((post) => newestFirst(after, post) < 0)) {
+    this.gap = false;
+    for (let after; (after = page.next && page.posts.at(-1));) {
+      const below = this.posts().find((post) => newestFirst(after, post) < 0);
+      const whole = this.newest && newestFirst(after, this.newest) >= 0; // nothing is unseen from here on
+      this.gap ||= !whole && unseen.length > 0;
+      if (!below && (whole || this.gap)) break;
+      if (!whole && this.gap) after = { ...below, id: below.id + 1 };
+      // A cursor is the time and the id of a post, as lib/post/page.go has it.
       page = await this.read(`${Date.parse(after.createdAt)}-${after.id}`, most);
       unseen.push(...await this.compare(shown, page, after));
-      after = page.next && page.posts.at(-1);
     }
     this.pause = unseen.length > this.waiting.length ? soonest : Math.min(this.pause * 1.5, latest);
     this.wait(unseen);
-    if (!unseen.length && !this.gap) this.newest = first;
+    if (!unseen.length) this.newest = first;
     if (this.articles.size) this.head();
     else this.settle();
   }
@@ -257,8 +259,8 @@ class Feed {
 
   wait(posts) {
     const { length } = (this.waiting = posts);
-    this.fresh.hidden = !length && !this.gap;
-    this.fresh.textContent = `${length || ''}${this.gap ? '+' : ''} new post${length === 1 ? '' : 's'}`;
+    this.fresh.hidden = !length;
+    this.fresh.textContent = `${length}${this.gap ? '+' : ''} new post${length === 1 ? '' : 's'}`;
   }
 
   async showFresh() {
@@ -275,7 +277,7 @@ class Feed {
     }
     if (!this.loaded) return;
     scrollTo({ top: 0 });
-    focusOn(this.articles.get(first?.id) ?? this.list.firstElementChild);
+    focusOn(this.articles.get(first.id) ?? this.list.firstElementChild);
   }
 
   /** Those here, in order, without those on their way. */
