@@ -44,7 +44,7 @@ func TestWhatRacingPeopleAreToldIsTrueInSomeOrder(t *testing.T) {
 					r.before[author] = rows{id: {content: private}}
 					r.posts = append(r.posts, owned{id, author})
 				}
-				r.run(t, rand.NewPCG(seed, uint64(rounds)))
+				r.run(rand.NewPCG(seed, uint64(rounds)))
 				if r.unknown {
 					unknown++
 					continue
@@ -70,7 +70,7 @@ func TestWhatRacingPeopleAreToldIsTrueInSomeOrder(t *testing.T) {
 				t.Error("somebody was told to wait without a limit")
 			}
 			for line := range strings.Lines(s.Log()) {
-				if strings.Contains(line, `"level":"ERROR"`) && !strings.Contains(line, "took longer than") && !strings.Contains(line, "cannot be reached") {
+				if (strings.Contains(line, `"level":"ERROR"`) || strings.Contains(line, `"errorMessage"`)) && !strings.Contains(line, "took longer than") && !strings.Contains(line, "cannot be reached") {
 					t.Errorf("a function failed, and not by the machine's slowness: %s", line)
 				}
 			}
@@ -112,7 +112,7 @@ func (c call) String() string {
 	return fmt.Sprintf("%v to %v: %s: %s of %s, post %d, key %q, text %q = %d %s", c.sent, c.answered, c.caller, c.what, c.owner, c.id, c.key, c.text, c.got.Status, c.got.Text)
 }
 
-func (r *race) run(t *testing.T, source rand.Source) {
+func (r *race) run(source rand.Source) {
 	seeds := rand.New(source)
 	people := append(slices.Sorted(maps.Keys(r.before)), hedy)
 	var racing sync.WaitGroup
@@ -123,7 +123,7 @@ func (r *race) run(t *testing.T, source rand.Source) {
 			<-start
 			for n := range requestsEach {
 				c := r.choose(rng, people[i%len(people)], fmt.Sprintf("%s %d %d", private, i, n))
-				r.send(t, c)
+				r.send(c)
 			}
 		})
 	}
@@ -134,8 +134,11 @@ func (r *race) run(t *testing.T, source rand.Source) {
 // choose makes a request of a caller's. unique is a text that no other has.
 func (r *race) choose(rng *rand.Rand, caller, unique string) call {
 	r.mu.Lock()
-	newest := r.posts[max(0, len(r.posts)-8):] // older ones are mostly gone
+	newest := r.posts[max(0, len(r.posts)-6):] // older ones are mostly gone
 	post := newest[rng.IntN(len(newest))]
+	if other := newest[rng.IntN(len(newest))]; other.owner == caller {
+		post = other // one's own more often than not
+	}
 	r.mu.Unlock()
 	c := call{caller: caller, owner: post.owner, id: post.id, text: unique, interval: r.interval}
 	switch what := rng.IntN(100); {
@@ -160,7 +163,7 @@ func (r *race) choose(rng *rand.Rand, caller, unique string) call {
 	return c
 }
 
-func (r *race) send(t *testing.T, c call) {
+func (r *race) send(c call) {
 	method, path, body := "GET", at(c.id), ""
 	all := "/api/posts?userId=" + c.owner
 	var headers []string
@@ -183,13 +186,9 @@ func (r *race) send(t *testing.T, c call) {
 	c.from, c.sent = time.Now().Unix(), time.Since(r.begun)
 	c.got, err = r.Try(c.caller, method, path, body, headers...)
 	c.to, c.answered = time.Now().Unix(), time.Since(r.begun)
-	if err != nil {
-		t.Errorf("%v, %v", c, err)
-		return
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if c.got.Status >= 500 {
+	if err != nil || c.got.Status >= 500 {
 		r.unknown = true
 		return
 	}
