@@ -124,20 +124,33 @@ func keptAs(cache, tree string) (string, error) {
 	return filepath.Join(cache, fmt.Sprintf("build-%x", sum[:16])), nil
 }
 
-// runVercel runs `vercel build` in a copy of the sources.
-func runVercel(tree string) error {
-	vercel := filepath.Join(testkit.Root(), "dev/npm/node_modules/.bin/vercel")
-	if _, err := os.Stat(vercel); err != nil {
-		return fmt.Errorf("vercel's command line is missing: `make test` installs it: %w", err)
+// vercel is Vercel's command line, of dev/npm, in a folder.
+func vercel(dir string, environment map[string]string, args ...string) (*exec.Cmd, error) {
+	program := filepath.Join(testkit.Root(), "dev/npm/node_modules/.bin/vercel")
+	if _, err := os.Stat(program); err != nil {
+		return nil, fmt.Errorf("vercel's command line is missing: `make test` installs it: %w", err)
 	}
-	command := exec.Command(vercel, "build", "--yes", "--standalone", "--global-config", filepath.Join(filepath.Dir(tree), "config"))
-	command.Dir = tree
+	command := exec.Command(program, args...)
+	command.Dir = dir
 	// Go finds its caches and proxy in the environment; a developer's own
 	// project must not get into what is built.
 	command.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		return strings.HasPrefix(variable, "CLERK_") || strings.HasPrefix(variable, "NEXT_PUBLIC_") || strings.HasPrefix(variable, "VERCEL_")
 	})
-	command.Env = append(command.Env, "CLERK_PUBLISHABLE_KEY="+PublishableKey, "CLERK_SECRET_KEY=sk_test_not-used-by-the-build", "DATABASE_URL=mysql://not-used-by-the-build", "VERCEL_TELEMETRY_DISABLED=1", "NO_UPDATE_NOTIFIER=1")
+	command.Env = append(command.Env, "VERCEL_TELEMETRY_DISABLED=1", "NO_UPDATE_NOTIFIER=1")
+	for name, value := range environment {
+		command.Env = append(command.Env, name+"="+value)
+	}
+	return command, nil
+}
+
+// runVercel runs `vercel build` in a copy of the sources.
+func runVercel(tree string) error {
+	command, err := vercel(tree, map[string]string{"CLERK_PUBLISHABLE_KEY": PublishableKey, "CLERK_SECRET_KEY": "sk_test_not-used-by-the-build", "DATABASE_URL": "mysql://not-used-by-the-build"},
+		"build", "--yes", "--standalone", "--global-config", filepath.Join(filepath.Dir(tree), "config"))
+	if err != nil {
+		return err
+	}
 	if said, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("vercel build: %w\n%s", err, said)
 	}

@@ -1,0 +1,54 @@
+package artifact_test
+
+import (
+	"io"
+	"net/http"
+	"slices"
+	"testing"
+
+	"warble/dev/testkit/artifact"
+)
+
+// ours are the headers of vercel.json, but for Cache-Control: vercel dev sets
+// that of files itself.
+var ours = []string{"Content-Security-Policy", "Cross-Origin-Opener-Policy", "Permissions-Policy", "Referrer-Policy",
+	"Strict-Transport-Security", "X-Content-Type-Options", "X-Frame-Options"}
+
+// theirs are the headers that functions set themselves.
+var theirs = []string{"Content-Type", "Cache-Control", "X-Robots-Tag"}
+
+// The two match a route's expression in two ways. What is right in one only is
+// found by readers, or by whoever develops with `vercel dev`.
+func TestVercelDevSendsTheHeadersOfADeployment(t *testing.T) {
+	environment := map[string]string{"CLERK_PUBLISHABLE_KEY": artifact.PublishableKey, "CLERK_SECRET_KEY": "sk_test_none", "DATABASE_URL": "mysql://nobody@127.0.0.1:1/none"}
+	deployed := artifact.Start(t, environment, 1).URL
+	dev := artifact.StartDev(t, environment)
+	get := func(url string) *http.Response {
+		response, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if _, err := io.Copy(io.Discard, response.Body); err != nil {
+			t.Fatal(err)
+		}
+		return response
+	}
+	all := slices.Concat(ours, theirs)
+	for path, headers := range map[string][]string{
+		"/": ours, "/index.html": ours, "/app.css": ours, "/js/main.js": ours, "/config.js": ours, "/favicon.svg": ours, "/mark.svg": ours,
+		"/og.png": ours, "/robots.txt": ours, "/openapi.json": ours, "/u/user_a": ours, "/p/1": ours,
+		"/feed.xml": all, "/api": all, "/api/posts": all, // each takes vercel dev seconds
+		"/p/0": nil, "/nowhere": nil, "/apiary": nil, // vercel dev's error pages have none
+	} {
+		want, got := get(deployed+path), get(dev+path)
+		if got.StatusCode != want.StatusCode {
+			t.Errorf("%s is %d in vercel dev, %d deployed", path, got.StatusCode, want.StatusCode)
+		}
+		for _, name := range headers {
+			if got, want := got.Header.Get(name), want.Header.Get(name); got != want {
+				t.Errorf("%s has %s %q in vercel dev, %q deployed", path, name, got, want)
+			}
+		}
+	}
+}
