@@ -16,6 +16,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"warble/dev/testkit"
 	"warble/dev/testkit/browser"
 )
 
@@ -112,7 +113,7 @@ func manyArrive(t *testing.T, s *site) {
 }
 
 func interleavings(t *testing.T, s *site) {
-	seed := seed(t)
+	seed := testkit.Seed(t)
 	random := rand.New(rand.NewPCG(seed, 0))
 	tab := s.browser.NewContext(t)
 	tab.SpeedUpTimers(20)
@@ -349,6 +350,51 @@ func othersChanges(t *testing.T, s *site) {
 	tab.BringToFront()
 	tab.Text("Nobody has written yet.")
 	wantShown(tab)
+}
+
+// One's own new posts stand above posts that one has not seen.
+func ownAboveUnseen(t *testing.T, s *site) {
+	tab := s.browser.NewContext(t)
+	tab.SpeedUpTimers(10)
+	tab.Go(s.URL)
+	signIn(tab, "grace")
+	var want []string
+	stored := func(text string) { want = append([]string{text}, want...) }
+	arrive := func(text string) {
+		s.insert(t, ada, text, 0)
+		stored(text)
+	}
+	submitted := func(text string) {
+		submit(tab, text)
+		tab.Wait(draft + ` === ''`)
+		stored(text)
+	}
+	arrive("the first")
+	tab.Wait(visibleButton("1 new post"))
+	submitted("Grace's first")
+	submitted("Grace's second")
+	for i := range 25 { // more than a page above them
+		arrive(fmt.Sprint("arrived ", i))
+	}
+	tab.Wait(visibleButton("+ new posts"))
+	s.change(t, deleteText, "Grace's first")
+	s.change(t, editText, "Grace's second")
+	tab.NoText("Grace's first")
+	tab.Text("Grace's second, edited")
+	want = slices.DeleteFunc(want, func(text string) bool { return text == "Grace's first" })
+	want[slices.Index(want, "Grace's second")] += ", edited"
+	reach(t, tab, want)
+
+	arrive("not seen")
+	tab.Wait(visibleButton("1 new post"))
+	for i := range 21 { // more than a page of them above it
+		submitted(fmt.Sprint("Grace's ", i))
+	}
+	asked := len(tab.Requests("GET", "/api/posts"))
+	for len(tab.Requests("GET", "/api/posts")) < asked+6 { // three looks, of two pages at most
+		time.Sleep(10 * time.Millisecond)
+	}
+	reach(t, tab, want)
 }
 
 func ownDeletedElsewhere(t *testing.T, s *site) {

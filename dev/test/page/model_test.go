@@ -20,6 +20,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	localclerk "warble/dev/local/clerk"
+	"warble/dev/testkit"
 	"warble/dev/testkit/browser"
 )
 
@@ -164,8 +165,13 @@ const modelScript = `window.model = {
 	},
 }`
 
+// WARBLE_STEPS makes it take more steps than in make test, WARBLE_SEED the same again.
 func TestPeopleReadAndWriteAtRandomAndNothingIsLost(t *testing.T) {
-	seed := seed(t)
+	seed := testkit.Seed(t)
+	steps, err := strconv.Atoi(cmp.Or(os.Getenv("WARBLE_STEPS"), "200"))
+	if err != nil {
+		t.Fatalf("WARBLE_STEPS: %v", err)
+	}
 	interval := "0"
 	if seed%4 == 0 {
 		interval = "1"
@@ -187,10 +193,12 @@ func TestPeopleReadAndWriteAtRandomAndNothingIsLost(t *testing.T) {
 	}
 	m.arrive(25)
 	begun := time.Now()
-	steps := fromEnvironment(t, "MODEL_STEPS", 200)
 	for i := range steps {
-		m.step(int(i))
+		m.step(i)
 		m.check()
+		if i%500 == 499 {
+			t.Logf("%d steps in %v", i+1, time.Since(begun).Round(time.Second))
+		}
 	}
 	m.calm()
 	for _, tab := range m.tabs {
@@ -323,7 +331,7 @@ func (m *model) contentOf(id int64) string {
 // on what can be done there.
 func (m *model) step(i int) {
 	tab := m.tabs[m.random.IntN(len(m.tabs))]
-	n, roll := m.random.IntN(1_000), m.random.IntN(200)
+	n, roll := m.random.IntN(1_000), m.random.IntN(204)
 	m.front(tab)
 	m.trace = append(m.trace, fmt.Sprintf("-- step %d, %s", i, tab.name))
 	type choice struct {
@@ -331,7 +339,13 @@ func (m *model) step(i int) {
 		act    func()
 	}
 	for _, one := range []choice{
-		{18, func() { m.type_(tab, `model.field()`) }},
+		{18, func() {
+			if n%3 > 0 && run[bool](tab, `model.field().value !== ''`) {
+				m.publish(tab) // what could not be published is sent again more often than it is given up
+			} else {
+				m.type_(tab, `model.field()`)
+			}
+		}},
 		{22, func() { m.publish(tab) }},
 		{10, func() {
 			m.note("edits %d", run[int64](tab, fmt.Sprintf(`(() => { const one = model.article(%d, 'Edit'); model.press(one, 'Edit'); return model.id(one); })()`, n%4)))
@@ -359,7 +373,7 @@ func (m *model) step(i int) {
 		{8, func() { m.note("back: %v", run[bool](tab, `navigation.canGoBack && (history.back(), true)`)) }},
 		{4, func() { m.note("forward: %v", run[bool](tab, `navigation.canGoForward && (history.forward(), true)`)) }},
 		{3, func() { m.reload(tab) }},
-		{10, func() { m.session(tab, n) }},
+		{14, func() { m.session(tab, n) }},
 		{6, func() { m.arrive(1 + n%4) }},
 		{2, func() { m.arrive(20 + n%20) }},
 		{8, func() { m.elsewhere(n) }},
@@ -548,15 +562,15 @@ func (m *model) elsewhere(n int) {
 
 // fault makes requests of a tab fail that are still to come.
 func (m *model) fault(tab *modelTab, n int) {
-	method := []string{"POST", "POST", "PATCH", "DELETE", "GET", "token"}[n%6]
-	times := 1 + n/6%3
+	method := []string{"POST", "POST", "POST", "PATCH", "DELETE", "GET", "token"}[n%7]
+	times := 1 + n/7%3
 	kinds := []browser.Outcome{
-		{Lose: true}, {Block: true}, {Delay: 200 * time.Millisecond}, tooSoon("1"), outage("1"),
+		{Lose: true}, {Lose: true}, {Lose: true}, {Block: true}, {Delay: 200 * time.Millisecond}, tooSoon("1"), outage("1"),
 		{Status: 500, Header: map[string]string{"Content-Type": "application/problem+json"}, Body: `{"detail":"Something broke."}`},
 		{Status: 401, Header: map[string]string{"Content-Type": "application/problem+json"}, Body: `{"detail":"Sign in again."}`},
 		{Status: 502, Header: map[string]string{"Content-Type": "text/html"}, Body: `<h1>Bad Gateway</h1>`},
 	}
-	fault := modelFault{method, times, kinds[n/18%len(kinds)]}
+	fault := modelFault{method, times, kinds[n/21%len(kinds)]}
 	if method == "token" {
 		run[bool](tab, `(window.Clerk?.session?.clearCache(), true)`)
 	}
@@ -870,11 +884,10 @@ func (m *model) publishAll(tab *modelTab, username string) {
 		}
 		if text := m.texts[draft]; text.stored && m.contentOf(text.post) != draft && !m.posts[text.post].gone {
 			run[*typed](tab, `model.fill(model.field(), '') ?? null`) // it was published, and edited since
-		} else {
-			m.publish(tab)
 		}
 		m.eventually(tab, func(shows view) string {
 			if shows.Draft == draft {
+				m.publish(tab) // also after the warning that an earlier text of this draft was published
 				return fmt.Sprintf("%q cannot be published: %s", draft, run[string](tab, `model.field().form.innerText`))
 			}
 			return ""
@@ -905,26 +918,4 @@ func (m *model) eventually(tab *modelTab, wrong func(view) string) {
 	}
 	m.note("%s: %s", tab.name, browser.Quote(run[view](tab, `model.look()`)))
 	m.fatal("%s: %s", tab.name, said)
-}
-
-// seed is what a random test begins with: MODEL_SEED, or any.
-func seed(t *testing.T) uint64 {
-	t.Helper()
-	seed := fromEnvironment(t, "MODEL_SEED", rand.Uint64()>>32)
-	t.Logf("MODEL_SEED=%d", seed)
-	return seed
-}
-
-// fromEnvironment is a whole number of an environment variable, or a default.
-func fromEnvironment(t *testing.T, name string, otherwise uint64) uint64 {
-	t.Helper()
-	value := os.Getenv(name)
-	if value == "" {
-		return otherwise
-	}
-	n, err := strconv.ParseUint(value, 10, 64)
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	return n
 }

@@ -67,6 +67,7 @@ var promises = []struct {
 	{"a page that cannot read does not hammer, and Retry-After is its least wait", readsSlowDown},
 	{"a hidden page asks nothing, and one that comes back asks once", hiddenAsksNothing},
 	{"what others delete or edit shows with the next look, in all that is shown", othersChanges},
+	{"posts below one's own new ones can be reached, and what others change of those shows", ownAboveUnseen},
 	{"one's own post that was deleted on another device does not come back", ownDeletedElsewhere},
 	{"a feed that could not be loaded again goes on by itself", reloadGoesOn},
 	{"an answer that is no page of posts does not end the feed", notAPageOfPosts},

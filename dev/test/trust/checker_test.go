@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"warble/dev/testkit"
 )
 
 const (
@@ -22,21 +24,15 @@ const (
 	writers  = 16
 )
 
-// random returns what decides all that is random in a test, WARBLE_SEED, and for how
-// long it runs: for WARBLE_CHECK (as in 10m), or as long as usual. The same seed is
-// the same plan of requests and faults; how they interleave is for the machine.
+// random returns the seed of a plan of requests and faults, and for how long it
+// runs: for WARBLE_CHECK (as in 10m), or as long as usual.
 func random(t *testing.T, usual time.Duration) (seed uint64, duration time.Duration) {
 	t.Helper()
 	duration, err := time.ParseDuration(cmp.Or(os.Getenv("WARBLE_CHECK"), usual.String()))
 	if err != nil {
 		t.Fatalf("WARBLE_CHECK: %v", err)
 	}
-	seed, err = strconv.ParseUint(cmp.Or(os.Getenv("WARBLE_SEED"), strconv.FormatUint(rand.Uint64(), 10)), 10, 64)
-	if err != nil {
-		t.Fatalf("WARBLE_SEED: %v", err)
-	}
-	t.Logf("WARBLE_SEED=%d", seed)
-	return seed, duration
+	return testkit.Seed(t), duration
 }
 
 // As Jepsen does it: people write while faults are injected. Afterwards what is
