@@ -281,6 +281,23 @@ function linkify(element, content) {
   element.append(text.slice(from));
 }
 
+// The rules of a text are package post's on the server.
+
+export const limit = 200;
+
+export const tidy = (text) => text.toWellFormed().replace(/^\p{White_Space}+|\p{White_Space}+$/gu, '');
+
+export const length = (text) => [...tidy(text)].length;
+
+const visible = /[^\p{White_Space}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u;
+
+export function validate(text) {
+  const over = length(text) - limit;
+  if (over > 0) return `Too long by ${over}.`;
+  if (/[^\P{Cc}\n\t]/u.test(text)) return 'Control characters cannot be published.';
+  return visible.test(text) ? '' : 'Write something first.';
+}
+
 // Times: relative for the eye, exact on hover and for screen readers, in the browser's language.
 
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' });

@@ -1,7 +1,7 @@
 // What needs a person: signing in, the composer with its drafts, editing and deleting.
 
 import { clerkHost, proxyUrl, publishableKey } from '../config.js';
-import { backoff, copy, emit, fillPost, fromNow, moderator, part, people, postOf, Problem, readStorage, remember, request, say, setMe, storedNames, writeStorage } from './post.js';
+import { backoff, copy, emit, fillPost, fromNow, length, limit, moderator, part, people, postOf, Problem, readStorage, remember, request, say, setMe, storedNames, tidy, validate, writeStorage } from './post.js';
 
 // Signing in, by ClerkJS, which is never in the page's way: every wait for it ends.
 
@@ -171,23 +171,6 @@ async function write(path, how, signal, renew = false) {
 addEventListener('online', () => state === 'down' && again.click());
 signIn.onclick = openSignIn;
 part(toast, 'toast-close').onclick = () => (toast.hidden = true);
-
-// The rules of a text are package post's on the server.
-
-const limit = 200;
-
-export const tidy = (text) => text.toWellFormed().replace(/^\p{White_Space}+|\p{White_Space}+$/gu, '');
-
-const length = (text) => [...tidy(text)].length;
-
-const visible = /[^\p{White_Space}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u;
-
-export function validate(text) {
-  const over = length(text) - limit;
-  if (over > 0) return `Too long by ${over}.`;
-  if (/[^\P{Cc}\n\t]/u.test(text)) return 'Control characters cannot be published.';
-  return visible.test(text) ? '' : 'Write something first.';
-}
 
 /** Counts, and lets Ctrl/Cmd+Enter send. Returns what shows the count. */
 function attachCounter(form) {
