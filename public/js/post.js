@@ -281,7 +281,7 @@ function linkify(element, content) {
   element.append(text.slice(from));
 }
 
-// The rules of a text are package post's on the server.
+// The rules of a text, as package post has them.
 
 export const limit = 200;
 

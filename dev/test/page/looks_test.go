@@ -106,7 +106,7 @@ func looks(t *testing.T, s *site) {
 				t.Errorf("%s cuts a long word off at %d px", where, width)
 			}
 		}
-		const sides = `[document.querySelector('header').getBoundingClientRect().left, document.documentElement.clientWidth - document.querySelector('main').getBoundingClientRect().right]`
+		const sides = `!document.querySelector('header') ? [0, 0] : [document.querySelector('header').getBoundingClientRect().left, document.documentElement.clientWidth - document.querySelector('main').getBoundingClientRect().right]`
 		browser.Eval[string](tab, `document.documentElement.style.fontSize = ''`)
 		tab.Size(1000, 900)
 		if margins := browser.Eval[[]float64](tab, sides); math.Abs(margins[0]-margins[1]) > 2 {
