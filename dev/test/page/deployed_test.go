@@ -92,14 +92,14 @@ func TestScriptsThatSlipIntoThePageRunNowhere(t *testing.T) {
 	header := map[string]string{"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": response.Header.Get("Content-Security-Policy")}
 	const slipped = `<script>ran = ['inline']</script><script src="https://elsewhere.test/classic.js"></script>` +
 		`<script type="module" src="https://elsewhere.test/module.js"></script><script src="/slipped.js"></script>` +
-		`<img src="/none.png" onerror="ran = ['handler']"><iframe srcdoc="<script>parent.ran = ['frame']</script>"></iframe><main `
+		`<img src="/none.png" onerror="ran = ['handler']"><iframe srcdoc="<script>parent.ran = ['frame']</script>"></iframe><main>`
 
 	found := &breaches{TB: t}
 	tab := browser.Open(found)
 	tab.Intercept("*", func(request *network.Request) browser.Outcome {
 		switch {
 		case request.URL == p.URL+"/":
-			return browser.Outcome{Status: http.StatusOK, Header: header, Body: strings.Replace(string(page), "<main ", slipped, 1)}
+			return browser.Outcome{Status: http.StatusOK, Header: header, Body: strings.Replace(string(page), "<main>", slipped, 1)}
 		case strings.Contains(request.URL, "elsewhere.test") || strings.HasSuffix(request.URL, "/slipped.js"):
 			return browser.Outcome{Status: http.StatusOK, Header: map[string]string{"Content-Type": "text/javascript", "Access-Control-Allow-Origin": "*"}, Body: "window.ran = ['loaded']"}
 		}
