@@ -25,14 +25,13 @@ export async function request(path, how = {}) {
   if (early) window.early = undefined;
   let answer, text;
   try {
-    answer = await (early || fetch(path, {
+    [answer, text] = await (early || fetch(path, {
       method,
       headers,
       cache: 'no-store',
       body: content && JSON.stringify({ content }),
       signal: AbortSignal.timeout(timeout),
-    }));
-    text = await answer.text();
+    }).then(async (it) => [it, await it.text()]));
   } catch {
     throw new Problem(0, navigator.onLine ? 'Warble did not answer.' : 'You are offline.');
   }

@@ -174,7 +174,7 @@ interface ClerkJS {
 
 interface Window {
   /** The read that index.html has begun. */
-  early?: { path: string; answer: Promise<Response> };
+  early?: { path: string; answer: Promise<[Response, string]> };
   Clerk?: ClerkJS;
   __internal_ClerkUICtor?: unknown;
 }
