@@ -71,7 +71,7 @@ printf '// Written by lib/page/build.sh; public by nature.\nexport const publish
 # Link previews take a picture by its whole address only. Vercel's build, of a
 # copy of the repository, knows it; any other leaves the page as it is.
 page=$(dirname "$out")/index.html
-if [ -n "${CI:-}" ] && [ -n "${VERCEL_PROJECT_PRODUCTION_URL:-}" ]; then
+if [ -n "${CI:-}" ] && [ -n "${VERCEL_PROJECT_PRODUCTION_URL:-}" ] && [ -f "$page" ]; then
   sed "s#content=\"/og.png\"#content=\"https://$VERCEL_PROJECT_PRODUCTION_URL/og.png\"#" "$page" >"$page.new"
   mv "$page.new" "$page"
 fi
