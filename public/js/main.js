@@ -6,11 +6,7 @@ import { backoff, copy, createPost, drawFace, events, fillPost, fromNow, me, mod
 const soonest = 5_000;
 const latest = 60_000;
 
-/** The API's largest page. */
-const most = 100;
-
-/** Most of these to read for where a reader was. */
-const deepest = 20;
+const most = 100; // posts of a page of the API
 
 /** @type {HTMLLinkElement} */
 const sheet = document.querySelector('link[rel=stylesheet]');
@@ -38,7 +34,7 @@ class Feed {
   gone = new Set(); // ids of those that one is deleting
   loaded = false;
   shown = false;
-  /** @type {Promise<void>} */
+  /** @type {any} */
   asking;
   pause = soonest;
   tries = 0; // reads that failed one after another
@@ -169,7 +165,7 @@ class Feed {
     this.loaded = true;
     this.wait([]);
     if (this.at && !sheet.sheet) await new Promise((done) => sheet.onload = sheet.onerror = done); // or heights are others
-    for (let i = 0; i < deepest && this.at && !this.restore(this.at) && this.next; i++) await this.readOlder(most);
+    for (let i = 0; i < 20 && this.at && !this.restore(this.at) && this.next; i++) await this.readOlder(most);
     this.settle();
     this.at = null;
   }
@@ -197,7 +193,7 @@ class Feed {
       await this.queue(async () => this.next && this.readOlder());
       this.settle();
       if (this.next) this.says('Older posts are below.', true);
-      // The button goes away under the finger on the last page.
+      // The button goes away under the finger.
       if (focused && !this.next) focusOn(last?.nextElementSibling);
     } catch (error) {
       this.reach.disconnect(); // only the button asks now, or coming back online
@@ -208,7 +204,7 @@ class Feed {
     this.number();
   }
 
-  /** Observing it anew reports once more whether it is in reach. */
+  /** Reports anew whether it is in reach. */
   observe() {
     this.reach.disconnect();
     this.older.hidden = !this.next;
@@ -239,7 +235,7 @@ class Feed {
     else this.settle();
   }
 
-  /** Edited posts change and deleted ones go, of those shown before the page was read. Returns the page's other posts. */
+  /** Changes and removes what was shown before the page was read, as the page says. Returns its other posts. */
   async compare(shown, { posts, next }, after) {
     const last = next && posts.at(-1);
     const inside = (post) => (!after || newestFirst(after, post) < 0) && (!last || newestFirst(post, last) <= 0);
@@ -315,7 +311,7 @@ class Feed {
     this.number();
   }
 
-  /** What ARIA asks of a feed; one without articles counts as busy. */
+  /** As ARIA asks; a feed without articles counts as busy. */
   number() {
     const { children } = this.list;
     this.list.ariaBusy = String(!this.single && !this.articles.size);
@@ -336,9 +332,9 @@ class Feed {
     this.number();
   }
 
-  /** Follows one's own posts, also while this place is only kept for Back. */
+  /** Follows one's own changes, also while it is only kept for Back. */
   follow() {
-    // Whose posts have buttons has changed; post.js sees to the place that is shown.
+    // post.js changes the buttons in what is shown.
     document.addEventListener('session', () => !this.shown ? this.add(this.posts()) : this.loaded ? this.settle() : this.head(), this.end);
     const on = (type, act) => events.addEventListener(type, (/** @type {any} */ { detail }) => {
       act(detail);
@@ -377,7 +373,7 @@ class Feed {
     return this.articles.get(post.id).getBoundingClientRect().top;
   }
 
-  /** The last post that begins above the window, and where; null at the top. @returns {Position} */
+  /** The last post that begins above the window; null at the top. @returns {Position} */
   position() {
     const post = scrollY > 0 && (this.posts().findLast((post) => this.topOf(post) <= 0) ?? this.posts()[0]);
     return post ? { id: post.id, createdAt: post.createdAt, top: this.topOf(post) } : null;
@@ -441,11 +437,12 @@ class Feed {
     if (!this.shown) return;
     part(document, 'composer').hidden = this.id && this.id !== me;
     if (this.single && post) title += `: ${[...post.content].slice(0, 60).join('')}`;
+    part(document, 'atom').href = `${this.kind === 'user' ? `/u/${this.id}` : ''}/feed.xml`;
     document.title = this.kind === 'all' ? 'Warble' : `${title} · Warble`;
   }
 }
 
-/** As in vercel.json. @type {Route[]} */
+/** As in vercel.json. @type {any} */
 const places = [
   [/^\/()$/, 'all'],
   [/^\/u\/(user_[A-Za-z0-9]{1,59})$/, 'user'],

@@ -255,10 +255,12 @@ func places(t *testing.T, s *site) {
 	id := s.insert(t, ada, "by Ada, with a title", 2*time.Hour)
 	tab := s.visit(t, "/")
 	tab.Wait(`document.title === 'Warble' && document.querySelectorAll('article').length === 16`)
+	tab.Wait(`document.querySelector('link[rel="alternate"][type="application/atom+xml"]').href === location.origin + '/feed.xml'`)
 	tab.Do("to Ada's post", chromedp.ScrollIntoView(chromedp.CSS("article:last-of-type")))
 	at := browser.Eval[float64](tab, `scrollY`)
 	tab.Do("to Ada", chromedp.Click(chromedp.CSS(`article:last-of-type header a`)))
 	tab.Wait(`location.pathname === '/u/` + ada + `' && document.title === 'Ada Lovelace · Warble'`)
+	tab.Wait(`document.querySelector('link[rel="alternate"]').href.endsWith('/u/` + ada + `/feed.xml')`) // for feed readers
 	tab.Wait(`document.activeElement === document.querySelector('h1') && document.querySelector('h1').innerText === 'Ada Lovelace'`)
 	tab.Text("@ada")
 	wantShown(tab, "by Ada, with a title")

@@ -32,9 +32,6 @@ interface Place {
   id: string;
 }
 
-/** An address's pattern, whose group is the id, and what it shows. */
-type Route = [RegExp, Place["kind"]];
-
 /** One's own change that the server has accepted at that time (ms); post is null when it was deleted. */
 interface OwnChange {
   id: number;
@@ -91,6 +88,7 @@ interface Parts {
   "again": HTMLElement;
   "all": HTMLElement;
   "ask": HTMLDialogElement;
+  "atom": HTMLLinkElement;
   "ask-text": HTMLElement;
   "ask-title": HTMLElement;
   "ask-yes": HTMLElement;
