@@ -256,7 +256,8 @@ async function findDraft() {
     field.value = found.text;
     showCount();
     store(draft);
-    return true;
+    if (part(form, 'says').textContent) showMessage('Published. Here is another draft of yours.', 'done');
+    return;
   }
 }
 
@@ -343,7 +344,7 @@ function published(name, text) {
   empty();
   showAction();
   showMessage('Published.', 'done');
-  findDraft().then((found) => found && showMessage('Published. Here is another draft of yours.', 'done'));
+  findDraft();
 }
 
 function busy(is) {
