@@ -56,8 +56,8 @@ func Root() string {
 	return root
 }
 
-// freePort is a loopback port that nothing listened on just now.
-func freePort(tb testing.TB) int {
+// FreePort is a loopback port that nothing listened on just now.
+func FreePort(tb testing.TB) int {
 	listener, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		tb.Fatal(err)
@@ -77,7 +77,7 @@ func Start(tb testing.TB, environment map[string]string) *Product {
 // StartIn is Start in a copy of the repository, for a test that changes files.
 func StartIn(tb testing.TB, root string, environment map[string]string) *Product {
 	tb.Helper()
-	port := freePort(tb)
+	port := FreePort(tb)
 	binary, err := build()
 	if err != nil {
 		tb.Fatal(err)

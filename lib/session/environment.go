@@ -77,8 +77,13 @@ func readIssuer() (string, error) {
 func readOrigins() (map[string]bool, error) {
 	origins := map[string]bool{}
 	for _, name := range []string{"VERCEL_URL", "VERCEL_BRANCH_URL", "VERCEL_PROJECT_PRODUCTION_URL"} {
-		if host := os.Getenv(name); host != "" {
-			origins["https://"+strings.ToLower(host)] = true
+		host := strings.ToLower(os.Getenv(name))
+		switch {
+		case host == "":
+		case strings.HasPrefix(host, "localhost:"), strings.HasPrefix(host, "127.0.0.1:"):
+			origins["http://"+host] = true // `vercel dev`, which has no TLS and changes Host
+		default:
+			origins["https://"+host] = true
 		}
 	}
 	for origin := range strings.SplitSeq(os.Getenv("CLERK_AUTHORIZED_PARTIES"), ",") {

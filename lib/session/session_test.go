@@ -335,6 +335,27 @@ func TestPeopleAreSignedInOnEveryAddressOfTheirSiteAndOnNoOther(t *testing.T) {
 	}
 }
 
+// vercel dev calls a function at an address of its own, and says in VERCEL_URL
+// which one the page has.
+func TestPeopleAreSignedInUnderVercelDev(t *testing.T) {
+	setEnvironment(t)
+	t.Setenv("CLERK_AUTHORIZED_PARTIES", "")
+	for _, page := range []string{"localhost:3000", "127.0.0.1:3000"} {
+		t.Setenv("VERCEL_URL", page)
+		i, err := fromEnvironment()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours := func() (*instance, error) { return i, nil }
+		for azp, ok := range map[string]bool{"http://" + page: true, "https://" + page: false, "http://localhost:4000": false} {
+			token := sign(ourKey, "", claims(map[string]any{"azp": azp}))
+			if _, err := required(requestTo("http://127.0.0.1:33923", token), ours); (err == nil) != ok {
+				t.Errorf("page at %s, azp %q: %v; want accepted: %t", page, azp, err, ok)
+			}
+		}
+	}
+}
+
 func TestATokenThatWasGoodAtOneAddressIsNotGoodAtAnother(t *testing.T) {
 	setEnvironment(t)
 	i, err := fromEnvironment()

@@ -1,11 +1,13 @@
 package artifact_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
 	"testing"
 
+	"warble/dev/testkit"
 	"warble/dev/testkit/artifact"
 )
 
@@ -22,7 +24,9 @@ var theirs = []string{"Content-Type", "Cache-Control", "X-Robots-Tag"}
 func TestVercelDevSendsTheHeadersOfADeployment(t *testing.T) {
 	environment := map[string]string{"CLERK_PUBLISHABLE_KEY": artifact.PublishableKey, "CLERK_SECRET_KEY": "sk_test_none", "DATABASE_URL": "mysql://nobody@127.0.0.1:1/none"}
 	deployed := artifact.Start(t, environment, 1).URL
-	dev := artifact.StartDev(t, environment)
+	port := testkit.FreePort(t)
+	artifact.StartDev(t, port, environment)
+	dev := fmt.Sprint("http://127.0.0.1:", port)
 	get := func(url string) *http.Response {
 		response, err := http.Get(url)
 		if err != nil {

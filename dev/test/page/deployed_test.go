@@ -18,7 +18,9 @@ import (
 
 	localclerk "warble/dev/local/clerk"
 	"warble/dev/testkit"
+	"warble/dev/testkit/artifact"
 	"warble/dev/testkit/browser"
+	"warble/dev/testkit/mariadb"
 )
 
 // TestTheFormThatADeployedPageHas has Warble at one host and Clerk at the one
@@ -60,6 +62,47 @@ func TestTheFormThatADeployedPageHas(t *testing.T) {
 	tab.Reload()
 	isSignedIn(tab)
 	tab.Press(newest, "Delete")
+}
+
+// Whoever has Vercel's command line and keys of a Clerk instance may work with
+// `vercel dev` instead of `make run`.
+func TestPeopleSignInReadAndPublishInVercelDev(t *testing.T) {
+	const host = "quick-owl-1.clerk.accounts.dev" // as development instances have it
+	port := testkit.FreePort(t)
+	origin := fmt.Sprint("http://127.0.0.1:", port)
+	clerk := testkit.StartClerk(t, localclerk.Config{Origin: origin, Host: host, Scripts: filepath.Join(testkit.Root(), "dev", localclerk.ScriptsFolder)})
+	frontend := httptest.NewTLSServer(clerk)
+	t.Cleanup(frontend.Close)
+	server := mariadb.Start(t)
+	testkit.Database(t, server.URL())
+	artifact.StartDev(t, port, clerk.Environment(server.URL(), map[string]string{"CLERK_AUTHORIZED_PARTIES": ""}))
+	for _, call := range []string{"GET /api/posts", "POST /api/posts", "PATCH /api/posts/1", "DELETE /api/posts/1"} {
+		method, path, _ := strings.Cut(call, " ")
+		request, err := http.NewRequest(method, origin+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(request) // the first builds the function, for longer than the page waits
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+	}
+
+	tab := browser.Open(t, chromedp.IgnoreCertErrors, chromedp.Flag("host-resolver-rules",
+		fmt.Sprintf("MAP %s:443 %s", host, frontend.Listener.Addr())))
+	// It builds a function again for each request: a busy machine takes longer than the page waits.
+	tab.AddScript(`const real = AbortSignal.timeout; AbortSignal.timeout = (after) => real.call(AbortSignal, 10 * after)`)
+	tab.Go(origin)
+	signIn(tab, "ada")
+	publish(tab, "from vercel dev")
+	tab.Text("Ada Lovelace")
+	tab.Reload()
+	tab.Text("from vercel dev")
+	isSignedIn(tab)
+	tab.Press(newest, "Delete")
+	tab.Press("dialog[open]", "Delete")
+	tab.NoText("from vercel dev")
 }
 
 // breaches are the violations of its policy that a tab reports, which this test

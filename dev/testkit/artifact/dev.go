@@ -1,9 +1,10 @@
 package artifact
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -12,10 +13,10 @@ import (
 // timeout is how long `vercel dev` may take to start on a busy machine.
 const timeout = 5 * time.Minute
 
-// StartDev runs `vercel dev --local` on a copy of the tree, until the test ends,
-// and returns its origin, http://127.0.0.1:port. It builds a function anew
-// for each request, which takes seconds.
-func StartDev(tb testing.TB, environment map[string]string) (url string) {
+// StartDev runs `vercel dev --local` on a copy of the tree at http://127.0.0.1:port,
+// until the test ends. It builds a function anew for each request, which takes
+// seconds.
+func StartDev(tb testing.TB, port int, environment map[string]string) {
 	tb.Helper()
 	tree := tb.TempDir()
 	if err := copySources(tree); err != nil {
@@ -24,7 +25,7 @@ func StartDev(tb testing.TB, environment map[string]string) (url string) {
 	if err := os.RemoveAll(filepath.Join(tree, ".vercel")); err != nil { // or it asks for an account
 		tb.Fatal(err)
 	}
-	command, err := vercel(tree, environment, "dev", "--local", "--listen", "localhost:0", "--global-config", tb.TempDir())
+	command, err := vercel(tree, environment, "dev", "--local", "--listen", fmt.Sprint("localhost:", port), "--global-config", tb.TempDir())
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -55,8 +56,8 @@ func StartDev(tb testing.TB, environment map[string]string) (url string) {
 		}
 	})
 	for begun := time.Now(); ; time.Sleep(100 * time.Millisecond) {
-		if ready := regexp.MustCompile(`Ready! Available at (http://\S+)`).FindStringSubmatch(said()); ready != nil {
-			return ready[1]
+		if strings.Contains(said(), "Ready! Available at ") {
+			return
 		}
 		select {
 		case <-ended:
