@@ -15,6 +15,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	localclerk "warble/dev/local/clerk"
+	"warble/dev/testkit"
 	"warble/dev/testkit/browser"
 )
 
@@ -350,8 +351,7 @@ func otherLanguages(t *testing.T, s *site) {
 // linksThatLie makes addresses of what has deceived readers somewhere, and looks
 // at what the page makes of them.
 func linksThatLie(t *testing.T, s *site) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := testkit.Seed(t)
 	random := rand.New(rand.NewPCG(seed, 0))
 	pick := func(from ...string) string { return from[random.IntN(len(from))] }
 	texts := []string{"https://аррӏе.com/", "https://www.paypal.com@evil.example", "https://@evil.example", "http:///evil.example@a.example/"}
