@@ -49,8 +49,14 @@ finish() {
   [ $failed = 0 ] || { table >&2; exit 1; }
 }
 
-# table shows what each step took, and all together.
+# table shows what each step took, and all together. What the tests of failed
+# steps said comes first, once more: a long log may be cut in the middle.
 table() {
+  for took in "$logs"/*.time; do
+    grep -q FAILED "$took" || continue
+    printf '\n== what failed in %s\n' "$(basename "$took" .time)"
+    grep -aE '^ *(--- FAIL|[a-z_]+_test\.go:[0-9]+:)|^panic:' "${took%.time}" | cut -c1-400 | head -n 40
+  done
   echo
   cat "$logs"/*.time | sort -rn
   printf '%5d s  in all\n' $(($(date +%s) - begun))
