@@ -71,8 +71,9 @@ const (
 )
 
 // private is in every text and idempotency key that these tests send, so that
-// none of those is in a log which this word is not in.
-const private = "xyzzy"
+// none of those is in a log which this word is not in. The random ids of requests
+// have no capital letters.
+const private = "Xyzzy"
 
 func at(id int64) string { return testkit.Post{ID: id}.Path() }
 
