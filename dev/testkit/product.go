@@ -5,7 +5,6 @@ package testkit
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -105,23 +104,18 @@ func StartIn(tb testing.TB, root string, environment map[string]string) *Product
 	}
 	tb.Cleanup(func() { p.stop(started) })
 
-	for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		select {
-		case <-started.Ended():
-			tb.Fatalf("warble ended at its start: %s\n%s", started.State(), p.Log())
-		default:
-		}
+	err = started.WaitReady(timeout, func() error {
 		// A path with no function: no test's count of anything includes it.
 		response, err := http.Get(p.URL + "/robots.txt")
 		if err == nil {
-			io.Copy(io.Discard, response.Body)
 			response.Body.Close()
-			return p
 		}
-		if time.Since(begun) > timeout {
-			tb.Fatalf("warble does not answer: %v\n%s", err, p.Log())
-		}
+		return err
+	})
+	if err != nil {
+		tb.Fatalf("start warble: %v\n%s", err, p.Log())
 	}
+	return p
 }
 
 func (p *Product) stop(started *process.Process) {

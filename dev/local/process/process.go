@@ -17,9 +17,9 @@ type Process struct {
 	err   error         // of Wait; set before ended is closed
 }
 
-// Start starts a command. Its SysProcAttr is replaced.
+// Start starts a command.
 func Start(cmd *exec.Cmd) (*Process, error) {
-	cmd.SysProcAttr = endWithThread()
+	endWithThread(cmd)
 	p := &Process{cmd: cmd, ended: make(chan struct{})}
 	started := make(chan error)
 	go func() {
@@ -56,16 +56,29 @@ func (p *Process) Running() bool {
 // Ended is closed when the program has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
-// Err waits for the end, and returns what exec.Cmd.Wait did.
-func (p *Process) Err() error {
-	<-p.ended
-	return p.err
-}
-
 // State waits for the end, and describes it, as in "signal: killed".
 func (p *Process) State() string {
 	<-p.ended
 	return p.cmd.ProcessState.String()
+}
+
+// WaitReady tries until it works. A program that ends first, or is not ready after
+// timeout, is an error.
+func (p *Process) WaitReady(timeout time.Duration, try func() error) error {
+	for begun := time.Now(); ; {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		if time.Since(begun) > timeout {
+			return fmt.Errorf("not ready after %v: %w", timeout, err)
+		}
+		select {
+		case <-p.ended:
+			return fmt.Errorf("it ended: %s", p.State())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // Stop sends a signal and waits for the end. A program that has not ended after

@@ -1,9 +1,15 @@
 package process
 
-import "syscall"
+import (
+	"os/exec"
+	"syscall"
+)
 
 // endWithThread makes the kernel kill a program when the thread that started it
 // ends.
-func endWithThread() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+func endWithThread(cmd *exec.Cmd) {
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 }

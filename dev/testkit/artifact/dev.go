@@ -1,6 +1,7 @@
 package artifact
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"warble/dev/local/process"
 )
 
 // timeout is how long `vercel dev` may take to start on a busy machine.
@@ -37,35 +40,27 @@ func StartDev(tb testing.TB, port int, environment map[string]string) {
 	command.Stdout, command.Stderr = log, log
 	// A group of its own, since it leaves functions running when it ends.
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := command.Start(); err != nil {
+	process, err := process.Start(command)
+	if err != nil {
 		tb.Fatal(err)
 	}
-	ended := make(chan struct{})
-	go func() {
-		command.Wait() // it ends by a signal
-		close(ended)
-	}()
 	said := func() string { content, _ := os.ReadFile(log.Name()); return string(content) }
 	tb.Cleanup(func() {
-		if err := syscall.Kill(-command.Process.Pid, syscall.SIGKILL); err != nil {
+		if err := syscall.Kill(-process.Pid(), syscall.SIGKILL); err != nil {
 			tb.Logf("end vercel dev: %v", err)
 		}
-		<-ended
+		<-process.Ended()
 		if tb.Failed() {
 			tb.Logf("vercel dev said:\n%s", said())
 		}
 	})
-	for begun := time.Now(); ; time.Sleep(100 * time.Millisecond) {
-		if strings.Contains(said(), "Ready! Available at ") {
-			return
+	err = process.WaitReady(timeout, func() error {
+		if !strings.Contains(said(), "Ready! Available at ") {
+			return errors.New("it does not say that it is")
 		}
-		select {
-		case <-ended:
-			tb.Fatalf("vercel dev ended:\n%s", said())
-		default:
-		}
-		if time.Since(begun) > timeout {
-			tb.Fatalf("vercel dev does not start:\n%s", said())
-		}
+		return nil
+	})
+	if err != nil {
+		tb.Fatalf("start vercel dev: %v", err)
 	}
 }

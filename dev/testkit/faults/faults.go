@@ -35,8 +35,9 @@ type Proxy struct {
 	connections int64
 	commands    int64
 	last        []string
-	flow        chan struct{} // closed while bytes may pass
-	swallow     *string       // what SwallowAnswer waits for
+	hung        bool
+	resumed     sync.Cond // with mu; hung is false again
+	swallow     *string   // what SwallowAnswer waits for
 }
 
 // connection is one from a client, and the one to the database that belongs to it.
@@ -58,8 +59,8 @@ func New(tb testing.TB, databaseURL string) *Proxy {
 	if err != nil {
 		tb.Fatalf("start fault proxy: %v", err)
 	}
-	p := &Proxy{tb: tb, database: database.Host, addr: "127.0.0.1:0", url: *database, open: map[*connection]struct{}{}, flow: make(chan struct{})}
-	close(p.flow)
+	p := &Proxy{tb: tb, database: database.Host, addr: "127.0.0.1:0", url: *database, open: map[*connection]struct{}{}}
+	p.resumed.L = &p.mu
 	p.Up()
 	if p.listener == nil {
 		tb.FailNow()
@@ -99,46 +100,41 @@ func (p *Proxy) accept(listener net.Listener) {
 				p.forward(c)
 			}
 			c.close()
+			p.mu.Lock()
+			delete(p.open, c)
+			p.mu.Unlock()
 		}()
 	}
 }
 
-// forward passes bytes both ways, until one side closes the connection.
+// forward passes on what both sides send, until one of them closes the connection.
 func (p *Proxy) forward(c *connection) {
-	var requests parser
-	go p.copy(c, c.server, c.client, func(data []byte) bool {
-		requests.parse(data, func(code byte, sql string) {
-			if p.command(code, sql) {
-				c.swallow.Store(true)
-			}
-		})
-		return true
-	})
-	// A client sends a command only when it has the whole answer to the one
-	// before, so the first bytes after the chosen command are its answer.
-	p.copy(c, c.client, c.server, func([]byte) bool { return !c.swallow.Load() })
-	p.mu.Lock()
-	delete(p.open, c)
-	p.mu.Unlock()
-}
-
-// copy passes on what pass lets through. At the first other bytes, or when one
-// side has closed the connection, it closes both.
-func (p *Proxy) copy(c *connection, to, from net.Conn, pass func([]byte) bool) {
-	defer c.close()
-	data := make([]byte, 32<<10)
-	for {
-		n, err := from.Read(data)
-		if n > 0 {
-			<-p.flowing()
-			if !pass(data[:n]) {
+	go func() {
+		defer c.close()
+		for {
+			packet, err := readPacket(c.client)
+			if err != nil {
 				return
 			}
-			if _, err := to.Write(data[:n]); err != nil {
+			p.waitWhileHung()
+			if code, sql, ok := command(packet); ok && p.note(code, sql) {
+				c.swallow.Store(true)
+			}
+			if _, err := c.server.Write(packet); err != nil {
 				return
 			}
 		}
-		if err != nil {
+	}()
+	data := make([]byte, 32<<10)
+	for {
+		n, err := c.server.Read(data)
+		p.waitWhileHung()
+		// A client sends a command only when it has the whole answer to the one
+		// before, so the first bytes after the chosen command are its answer.
+		if err != nil || c.swallow.Load() {
+			return
+		}
+		if _, err := c.client.Write(data[:n]); err != nil {
 			return
 		}
 	}
@@ -224,21 +220,22 @@ func (p *Proxy) Up() {
 func (p *Proxy) Hang() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	select {
-	case <-p.flow:
-		p.flow = make(chan struct{})
-	default: // hangs already
-	}
+	p.hung = true
 }
 
 // Resume ends Hang. What was held back is delivered.
 func (p *Proxy) Resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	select {
-	case <-p.flow:
-	default:
-		close(p.flow)
+	p.hung = false
+	p.resumed.Broadcast()
+}
+
+func (p *Proxy) waitWhileHung() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.hung {
+		p.resumed.Wait()
 	}
 }
 
@@ -252,15 +249,8 @@ func (p *Proxy) SwallowAnswer(prefix string) {
 	p.swallow = &prefix
 }
 
-// flowing is closed while bytes may pass.
-func (p *Proxy) flowing() <-chan struct{} {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.flow
-}
-
-// command takes note of a command and tells whether its answer is to be lost.
-func (p *Proxy) command(code byte, sql string) (swallow bool) {
+// note counts a command, and tells whether its answer is to be lost.
+func (p *Proxy) note(code byte, sql string) (swallow bool) {
 	if code == comQuit {
 		return false
 	}

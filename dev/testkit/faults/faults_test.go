@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
@@ -118,10 +119,24 @@ func TestCommandsAreFoundWhereverTheNetworkSplitsThem(t *testing.T) {
 		packet(0, "\x03SELECT 1") + packet(0, "\x0e") + packet(0, "\x03"+strings.Repeat("y", 40_000)) + packet(1, "\x03rest") + packet(0, "\x01")
 	want := []string{"3 SELECT 1", "14 ", "3 " + strings.Repeat("y", maxTextBytes), "1 "}
 	for _, size := range []int{1, 2, 3, 5, 7, 1_000, len(sent)} {
-		var p parser
+		from, to := io.Pipe()
+		go func() {
+			for piece := range slices.Chunk([]byte(sent), size) {
+				to.Write(piece)
+			}
+			to.Close()
+		}()
 		var got []string
-		for piece := range slices.Chunk([]byte(sent), size) {
-			p.parse(piece, func(code byte, sql string) { got = append(got, fmt.Sprintf("%d %s", code, sql)) })
+		var passed []byte
+		packet, err := readPacket(from)
+		for ; err == nil; packet, err = readPacket(from) {
+			passed = append(passed, packet...)
+			if code, sql, ok := command(packet); ok {
+				got = append(got, fmt.Sprintf("%d %s", code, sql))
+			}
+		}
+		if err != io.EOF || string(passed) != sent {
+			t.Errorf("in pieces of %d bytes: %d bytes of %d, then %v", size, len(passed), len(sent), err)
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("in pieces of %d bytes: %d commands %.80q; want %.80q", size, len(got), got, want)

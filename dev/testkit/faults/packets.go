@@ -1,5 +1,7 @@
 package faults
 
+import "io"
+
 // MySQL's command bytes: what a client sends first in a packet whose sequence
 // number is 0.
 const (
@@ -26,46 +28,29 @@ const (
 	maxTextBytes = 1_000 // of a command's SQL, kept for messages
 )
 
-// parser finds the commands in what one client sends, in pieces of any size.
-// The packets of a handshake answer the server's and so are never number 0; the
-// later packets of a command over 16 MB are not either.
-type parser struct {
-	header  [headerBytes]byte
-	have    int // bytes of the header
-	left    int // bytes of the payload still to come
-	payload []byte
+// readPacket reads the next packet, its header included.
+func readPacket(from io.Reader) ([]byte, error) {
+	header := make([]byte, headerBytes)
+	if _, err := io.ReadFull(from, header); err != nil {
+		return nil, err
+	}
+	packet := make([]byte, headerBytes+int(header[0])+int(header[1])<<8+int(header[2])<<16)
+	copy(packet, header)
+	_, err := io.ReadFull(from, packet[headerBytes:])
+	return packet, err
 }
 
-// parse reads the client's next bytes and calls command at the end of each
-// command in them, with its SQL where it has one.
-func (p *parser) parse(data []byte, command func(code byte, sql string)) {
-	for len(data) > 0 {
-		if p.have < headerBytes {
-			n := copy(p.header[p.have:], data)
-			p.have += n
-			data = data[n:]
-			if p.have < headerBytes {
-				return
-			}
-			p.left = int(p.header[0]) | int(p.header[1])<<8 | int(p.header[2])<<16
-			p.payload = p.payload[:0]
-		}
-		n := min(p.left, len(data))
-		p.payload = append(p.payload, data[:min(n, 1+maxTextBytes-len(p.payload))]...)
-		p.left -= n
-		data = data[n:]
-		if p.left > 0 {
-			return
-		}
-		p.have = 0
-		if sequence := p.header[3]; sequence != 0 || len(p.payload) == 0 {
-			continue
-		}
-		switch code := p.payload[0]; code {
-		case comQuery, comPrepare, comInitDB:
-			command(code, string(p.payload[1:]))
-		default:
-			command(code, "")
-		}
+// command returns the command that begins in a client's packet, with its SQL where it
+// has one. The packets of a handshake answer the server's and so are never number 0;
+// the later packets of a command over 16 MB are not either.
+func command(packet []byte) (code byte, sql string, ok bool) {
+	if packet[3] != 0 || len(packet) == headerBytes {
+		return 0, "", false
 	}
+	code, text := packet[headerBytes], packet[headerBytes+1:]
+	switch code {
+	case comQuery, comPrepare, comInitDB:
+		sql = string(text[:min(len(text), maxTextBytes)])
+	}
+	return code, sql, true
 }

@@ -7,7 +7,6 @@
 package mariadb
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -52,7 +51,6 @@ type Server struct {
 	dir     string
 	options []string // of the caller's, after our own
 	port    int
-	version string
 	process *process.Process // nil while stopped
 }
 
@@ -119,20 +117,6 @@ func (s *Server) Start() error {
 	if s.process != nil {
 		return errors.New("start mariadb: it is running")
 	}
-	if err := s.launch(); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	if err := s.waitReady(ctx); err != nil {
-		log, _ := os.ReadFile(s.path("log"))
-		return errors.Join(fmt.Errorf("wait for mariadb on port %d: %w\n%s", s.port, err, log), s.Stop())
-	}
-	return nil
-}
-
-// launch starts the process.
-func (s *Server) launch() error {
 	log, err := os.OpenFile(s.path("log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("open mariadb's log: %w", err)
@@ -163,14 +147,10 @@ func (s *Server) launch() error {
 	if s.process, err = process.Start(cmd); err != nil {
 		return fmt.Errorf("start mariadbd: %w", err)
 	}
-	return nil
-}
-
-// waitReady returns when a query has been answered, or the server has ended.
-func (s *Server) waitReady(ctx context.Context) error {
 	config := mysql.NewConfig()
 	config.Net, config.Addr, config.DBName = "tcp", s.Addr(), database
 	config.User, config.Passwd = username, password
+	config.Timeout, config.ReadTimeout = timeout, timeout
 	config.Logger = &mysql.NopLogger{}
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
@@ -178,19 +158,11 @@ func (s *Server) waitReady(ctx context.Context) error {
 	}
 	db := sql.OpenDB(connector)
 	defer db.Close()
-	for {
-		err := db.QueryRowContext(ctx, "SELECT VERSION()").Scan(&s.version)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-s.process.Ended():
-			return fmt.Errorf("it ended: %s", s.process.State())
-		case <-ctx.Done():
-			return err
-		case <-time.After(20 * time.Millisecond):
-		}
+	if err := s.process.WaitReady(timeout, db.Ping); err != nil {
+		log, _ := os.ReadFile(s.path("log"))
+		return errors.Join(fmt.Errorf("start mariadb on port %d: %w\n%s", s.port, err, log), s.Stop())
 	}
+	return nil
 }
 
 // Stop ends the server as an operator would and keeps its data. A server that
@@ -222,9 +194,6 @@ func (s *Server) URL() string {
 func (s *Server) Addr() string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port))
 }
-
-// Version is the server's own VERSION(), such as 10.11.19-MariaDB.
-func (s *Server) Version() string { return s.version }
 
 func (s *Server) path(name string) string { return filepath.Join(s.dir, name) }
 

@@ -34,8 +34,8 @@ func TestServerCatchesMistakesWithZonesAndCharacterSets(t *testing.T) {
 		Scan(&version, &zone, &offset, &charset); err != nil {
 		t.Fatal(err)
 	}
-	if version != s.Version() || !strings.Contains(version, "MariaDB") {
-		t.Errorf("VERSION() = %q, Version() = %q; want the same, a MariaDB", version, s.Version())
+	if !strings.Contains(version, "MariaDB") {
+		t.Errorf("VERSION() = %q; want a MariaDB", version)
 	}
 	if zone != "+05:30" || offset != "05:30:00" || charset != "latin1" {
 		t.Errorf("zone %q, offset %q, character set %q; want +05:30, 05:30:00, latin1", zone, offset, charset)
