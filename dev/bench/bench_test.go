@@ -246,10 +246,10 @@ func BenchmarkColdStart(b *testing.B) {
 		for i, s := range sides {
 			s.function.Kill()
 			s.call(b, request("list", 0, ""))
-			end, up := time.Now(), s.function.Starts()[0]
-			ready[i] += up.Waiting.Sub(up.Begun)
+			end, up := time.Now(), s.function.Running()[0]
+			ready[i] += up.Waiting().Sub(up.Begun)
 			answered[i] += end.Sub(up.Begun)
-			used[i] += cpu(b, up.Pid)
+			used[i] += cpu(b, up.Pid())
 		}
 	}
 	for i, binary := range []string{artifact.Build(b).Functions["/api/posts/list"], w.floor} {

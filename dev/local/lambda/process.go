@@ -1,6 +1,6 @@
-// Package lambda runs a function's process as AWS Lambda does, which Vercel's
-// functions run on: the process fetches what it is to answer from a Runtime
-// API, which this package serves on loopback.
+// Package lambda runs functions as AWS Lambda does, which Vercel's functions run
+// on: a process fetches what it is to answer from a Runtime API, which this package
+// serves on loopback. It neither limits memory and CPU nor freezes idle processes.
 package lambda
 
 import (
@@ -29,6 +29,7 @@ type Process struct {
 	Begun time.Time // when it was about to be started
 
 	*process.Process
+	busy    int                       // requests under way; guarded by the function's mutex
 	waiting atomic.Pointer[time.Time] // set by its first request for an event
 	calls   chan *call
 	taken   sync.Map // id → *call that it has taken and not answered yet
@@ -47,11 +48,11 @@ type answer struct {
 	err  error
 }
 
-// Start starts a process, whose command must set Env. It may take as many
+// start starts a process, whose command must set Env. It may take as many
 // requests at the same time as concurrency says. What it reports when it cannot
 // begin is written to log. The process ends when it is killed, and with this
 // one.
-func Start(command *exec.Cmd, concurrency int, log io.Writer) (*Process, error) {
+func start(command *exec.Cmd, concurrency int, log io.Writer) (*Process, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("start the runtime api: %w", err)
@@ -119,10 +120,8 @@ func (p *Process) answered(read func(body []byte) answer) http.HandlerFunc {
 
 var lastID atomic.Int64
 
-// Invoke has the process answer a request. The path is the function's, such as
-// /api/posts/list, for a process that has several. A process that ends, reports
-// an error or takes longer than a minute is an error.
-func (p *Process) Invoke(path string, request *bridge.Request) (response bridge.Response, err error) {
+// invoke has the process answer a request.
+func (p *Process) invoke(path string, request *bridge.Request) (response bridge.Response, err error) {
 	// The bridge takes an API Gateway event whose body is the request.
 	body, err := json.Marshal(request)
 	if err != nil {
@@ -132,7 +131,7 @@ func (p *Process) Invoke(path string, request *bridge.Request) (response bridge.
 	if err != nil {
 		return response, fmt.Errorf("encode the event: %w", err)
 	}
-	text, err := p.invoke(event)
+	text, err := p.answerTo(event)
 	if err != nil {
 		return response, err
 	}
@@ -142,8 +141,8 @@ func (p *Process) Invoke(path string, request *bridge.Request) (response bridge.
 	return response, nil
 }
 
-// invoke gives an event to the process and returns its answer.
-func (p *Process) invoke(event []byte) ([]byte, error) {
+// answerTo gives an event to the process and returns its answer.
+func (p *Process) answerTo(event []byte) ([]byte, error) {
 	c := &call{
 		id:       strconv.FormatInt(lastID.Add(1), 10),
 		event:    event,

@@ -180,33 +180,21 @@ func generate(root, file string, sources []source) error {
 	return os.Rename(temporary.Name(), file)
 }
 
-// buildProgram builds the program at file, and returns where its binary is. Its error
-// is what the compiler said.
-//
-// `go run` keeps binaries in Go's cache, so that an unchanged one is not linked
-// again; `go build` would link it each time. With -exec echo it prints the
-// binary's path in the place of running it: at the first time that of a
-// temporary file, which is gone then, and from then on that of the cache.
+// buildProgram builds the program at file, and returns where its binary is. Go links
+// only what has changed. Its error is what the compiler said.
 func buildProgram(ctx context.Context, root, file string, race bool) (binary string, err error) {
-	for range 2 {
-		command := exec.CommandContext(ctx, "go", "run", "-buildvcs=false", "-ldflags=-s -w", "-exec", "echo")
-		command.Dir, command.Env = root, os.Environ()
-		if race {
-			command.Args = append(command.Args, "-race")
-		} else {
-			command.Env = append(command.Env, "CGO_ENABLED=0")
-		}
-		command.Args = append(command.Args, file)
-		var said bytes.Buffer
-		command.Stderr = &said
-		output, err := command.Output()
-		if err != nil {
-			return "", errors.New(cmp.Or(strings.TrimSpace(said.String()), err.Error()))
-		}
-		binary = strings.TrimSpace(string(output))
-		if _, err := os.Stat(binary); err == nil {
-			return binary, nil
-		}
+	binary = strings.TrimSuffix(file, ".go")
+	command := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-ldflags=-s -w")
+	command.Dir, command.Env = root, os.Environ()
+	if race {
+		binary += "-race"
+		command.Args = append(command.Args, "-race")
+	} else {
+		command.Env = append(command.Env, "CGO_ENABLED=0")
 	}
-	return "", fmt.Errorf("go run -exec echo names %q, which is not there: is GOCACHE writable?", binary)
+	command.Args = append(command.Args, "-o", binary, file)
+	if said, err := command.CombinedOutput(); err != nil {
+		return "", errors.New(cmp.Or(strings.TrimSpace(string(said)), err.Error()))
+	}
+	return binary, nil
 }

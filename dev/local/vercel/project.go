@@ -10,9 +10,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -50,13 +48,9 @@ type Project struct {
 
 	// building is held for reading while the functions answer a request, and for
 	// writing while they are built: requests wait for that, and it for requests.
-	building sync.RWMutex
-	binary   string
-	err      error // why there is no binary
-
-	mu      sync.Mutex      // guards what follows
-	process *lambda.Process // nil until the first request to a binary
-	closed  bool
+	building  sync.RWMutex
+	err       error // why the functions cannot answer
+	functions *lambda.Function
 }
 
 // Open builds the functions, and watches the folder until Close. Functions that
@@ -74,6 +68,7 @@ func (p *Project) Open(ctx context.Context) error {
 			return fmt.Errorf("watch the files: %w", err)
 		}
 	}
+	p.functions = lambda.New("", p.Env, 1, concurrency, p.Log)
 	p.build(ctx)
 	p.report()
 	go func() {
@@ -158,13 +153,7 @@ func (p *Project) rebuild(ctx context.Context) {
 		}
 		p.build(ctx)
 	}
-	p.mu.Lock()
-	process := p.process
-	p.process = nil
-	p.mu.Unlock()
-	if process != nil {
-		process.Kill()
-	}
+	p.functions.Kill()
 	p.report()
 	if p.err == nil {
 		fmt.Fprintf(p.Log, "The functions were built again in %.1f s.\n", time.Since(begun).Seconds())
@@ -185,14 +174,14 @@ func (p *Project) build(ctx context.Context) {
 	}
 	server := &Server{Routes: routes, Static: filepath.Join(p.Root, "public"), Overlay: p.Overlay, Functions: map[string]Function{}}
 	for _, source := range sources {
-		server.Functions[source.Path] = func(_ context.Context, request *bridge.Request) (bridge.Response, error) {
-			return p.invoke(source.Path, request)
+		server.Functions[source.Path] = func(ctx context.Context, request *bridge.Request) (bridge.Response, error) {
+			return p.invoke(ctx, source.Path, request)
 		}
 	}
 	p.server.Store(server)
 	program := filepath.Join(p.Cache, "main.go")
 	if p.err = generate(p.Root, program, sources); p.err == nil {
-		p.binary, p.err = buildProgram(ctx, p.Root, program, p.Race)
+		p.functions.Binary, p.err = buildProgram(ctx, p.Root, program, p.Race)
 	}
 }
 
@@ -222,38 +211,13 @@ func (p *Project) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // invoke has the functions answer, once they are built.
-func (p *Project) invoke(path string, request *bridge.Request) (response bridge.Response, err error) {
+func (p *Project) invoke(ctx context.Context, path string, request *bridge.Request) (bridge.Response, error) {
 	p.building.RLock()
 	defer p.building.RUnlock()
 	if p.err != nil {
 		return compilerMessage(p.err), nil
 	}
-	process, err := p.running()
-	if err != nil {
-		return response, err
-	}
-	if response, err = process.Invoke(path, request); err != nil {
-		process.Kill() // a panic is reported, and then the process ends
-	}
-	return response, err
-}
-
-// running returns the functions' process: a new one when there is none, or it died.
-func (p *Project) running() (*lambda.Process, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return nil, errors.New("the server is closing")
-	}
-	if p.process != nil && p.process.Running() {
-		return p.process, nil
-	}
-	command := exec.Command(p.binary)
-	command.Dir, command.Env = p.Root, slices.Clone(p.Env)
-	command.Stdout, command.Stderr = p.Log, p.Log
-	var err error
-	p.process, err = lambda.Start(command, concurrency, p.Log)
-	return p.process, err
+	return p.functions.Invoke(ctx, path, request)
 }
 
 // compilerMessage is the answer of functions that do not compile, in the form
@@ -276,12 +240,6 @@ func compilerMessage(err error) bridge.Response {
 
 // Close ends the functions' process and the watching.
 func (p *Project) Close() error {
-	p.mu.Lock()
-	p.closed = true
-	process := p.process
-	p.mu.Unlock()
-	if process != nil {
-		process.Kill()
-	}
+	p.functions.Close()
 	return p.watcher.Close()
 }

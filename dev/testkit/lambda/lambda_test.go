@@ -168,7 +168,7 @@ func TestAFunctionThatCannotStartSaysWhy(t *testing.T) {
 func TestAClosedFunctionStartsNothing(t *testing.T) {
 	f := newFunction(t, nil, 1)
 	get(t, f, "/pid")
-	f.close()
+	f.Close()
 	if _, err := try(f, "/pid"); err == nil || len(f.Pids()) != 0 {
 		t.Errorf("%v, processes %v; want an error and none", err, f.Pids())
 	}
