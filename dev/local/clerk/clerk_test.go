@@ -585,7 +585,7 @@ func TestScriptsAreServedByMajorAndExactVersion(t *testing.T) {
 		"ui@1.36.0/dist/signin_ui_58d0c7_1.36.0.js":                              "public, max-age=31536000, immutable",
 		"clerk-js@6.40.0/dist/query-core-vendors_clerk.browser_a68c22_6.40.0.js": "public, max-age=31536000, immutable",
 		"clerk-js@5/dist/clerk.browser.js":                                       "",
-		"clerk-js@6/dist/clerk.legacy.browser.js":                                "",
+		"clerk-js@6/dist/no-such.browser.js":                                     "",
 		"ui@1/dist/..%2F..%2F..%2Fgo.mod":                                        "",
 		"ui@1/dist/..":                                                           "",
 	} {

@@ -2,6 +2,7 @@ package clerk
 
 import (
 	"cmp"
+	"embed"
 	"fmt"
 	"hash/fnv"
 	"html"
@@ -125,23 +126,15 @@ func orNil(s string) any {
 	return s
 }
 
-// portraits are what the demo people are known for, drawn on 64 × 64: the
-// wheel of the Analytical Engine, the moth in the relay, the machine's tape.
-var portraits = map[string]string{
-	"ada": `<g fill="none" stroke="#fff"><circle cx="32" cy="32" r="15" stroke-width="6"/>` +
-		`<circle cx="32" cy="32" r="20" stroke-width="6" stroke-dasharray="7.85 7.85"/></g><circle cx="32" cy="32" r="4" fill="#fff"/>`,
-	"grace": `<g fill="#fff"><path d="M31 26C24 13 9 12 8 18c-1 8 8 14 21 15zM33 26c7-13 22-14 23-8 1 8-8 14-21 15z"/>` +
-		`<path d="M30 34c-10 0-16 6-14 12 2 5 12 2 14-8zM34 34c10 0 16 6 14 12-2 5-12 2-14-8z" opacity=".8"/>` +
-		`<rect x="30" y="22" width="4" height="27" rx="2"/></g>` +
-		`<path d="M31 23q-2-8-7-9M33 23q2-8 7-9" fill="none" stroke="#fff" stroke-width="1.6" stroke-linecap="round"/>`,
-	"alan": `<g fill="none" stroke="#fff" stroke-width="3"><path d="M0 25h64M0 43h64M11 25v18M25 25v18M39 25v18M53 25v18"/></g>` +
-		`<path d="M32 22l-6-9h12z" fill="#fff"/><g fill="#fff" font-family="ui-monospace,monospace" font-size="13" font-weight="700" text-anchor="middle">` +
-		`<text x="4" y="38.5">1</text><text x="18" y="38.5">0</text><text x="32" y="38.5">1</text><text x="46" y="38.5">1</text><text x="60" y="38.5">0</text></g>`,
-}
+// portraits are what the demo people are known for: the wheel of the Analytical
+// Engine, the moth in the relay, the machine's tape.
+//
+//go:embed portraits
+var portraits embed.FS
 
-// servePicture answers /img/<picture's id> with what was uploaded, and draws
-// /img/<user id>.svg: a portrait, or the initials, on a gradient whose colours
-// follow from the id.
+// servePicture answers /img/<picture's id> with what was uploaded, and
+// /img/<user id>.svg with a portrait, or with the initials on a gradient whose
+// colours follow from the id.
 func (c *Clerk) servePicture(w http.ResponseWriter, r *http.Request) {
 	file := r.PathValue("file")
 	c.mu.Lock()
@@ -163,18 +156,20 @@ func (c *Clerk) servePicture(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(u.picture) // the caller has gone; nobody to tell
 		return
 	}
-	drawing, known := portraits[u.Username]
-	if !known {
-		drawing = `<text x="32" y="41" fill="#fff" font-family="system-ui,sans-serif" font-size="26" font-weight="600" text-anchor="middle">` +
-			html.EscapeString(strings.ToUpper(cmp.Or(fmt.Sprintf("%.1s%.1s", u.FirstName, u.LastName), u.Username[:1]))) + `</text>`
+	w.Header().Set("Content-Type", "image/svg+xml")
+	if portrait, err := portraits.ReadFile("portraits/" + u.Username + ".svg"); err == nil {
+		_, _ = w.Write(portrait)
+		return
 	}
+	initials := cmp.Or(fmt.Sprintf("%.1s%.1s", u.FirstName, u.LastName), u.Username[:1])
 	hash := fnv.New32a()
 	hash.Write([]byte(u.ID))
 	hue := hash.Sum32() % 360
-	w.Header().Set("Content-Type", "image/svg+xml")
-	fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64" width="256" height="256">`+
-		`<defs><linearGradient id="g" x2="1" y2="1"><stop stop-color="hsl(%d 70%% 62%%)"/><stop offset="1" stop-color="hsl(%d 72%% 40%%)"/></linearGradient></defs>`+
-		`<rect width="64" height="64" fill="url(#g)"/>%s</svg>`, hue, (hue+45)%360, drawing)
+	fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64" width="256" height="256">
+<linearGradient id="g" x2="1" y2="1"><stop stop-color="hsl(%d 70%% 62%%)"/><stop offset="1" stop-color="hsl(%d 72%% 40%%)"/></linearGradient>
+<rect width="64" height="64" fill="url(#g)"/>
+<text x="32" y="41" fill="#fff" font-family="system-ui,sans-serif" font-size="26" font-weight="600" text-anchor="middle">%s</text>
+</svg>`, hue, (hue+45)%360, html.EscapeString(strings.ToUpper(initials)))
 }
 
 // Usernames are those of all who have an account now.

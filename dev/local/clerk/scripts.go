@@ -1,15 +1,12 @@
 package clerk
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha512"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -23,21 +20,15 @@ import (
 const ScriptsFolder = ".cache/clerk-js"
 
 // A script is one npm package of ClerkJS's. sha512 is of its tarball, as
-// `npm pack --json` prints it. files picks what a browser loads: the entry and
-// the chunks of the same build, whose names carry that build's hash.
+// `npm pack --json` prints it.
 type script struct {
 	name, version, major string
 	sha512               string
-	files                *regexp.Regexp
 }
 
 var scripts = []script{
-	{"clerk-js", "6.40.0", "6",
-		"2MnZ/ygvuCmeuqfXQmsxfQaLN/SSJvQbtT2cLXbgr5VKr3KmZFZBVvX977fG3eZ6pprl4J9pO+I2bbe6BvColg==",
-		regexp.MustCompile(`^package/dist/(clerk\.browser\.js|[\w-]+_clerk\.browser_a68c22_6\.40\.0\.js)$`)},
-	{"ui", "1.36.0", "1",
-		"uI96zYCh5jISLOt1mdpIPy/Y31P0kwFxjUFOxLUwFfTHFmGUcRjbqN6bbb+75tdI2Bz6ARGws3rhspDer+xIfQ==",
-		regexp.MustCompile(`^package/dist/(ui\.browser\.js|[\w-]+_ui_58d0c7_1\.36\.0\.js)$`)},
+	{"clerk-js", "6.40.0", "6", "2MnZ/ygvuCmeuqfXQmsxfQaLN/SSJvQbtT2cLXbgr5VKr3KmZFZBVvX977fG3eZ6pprl4J9pO+I2bbe6BvColg=="},
+	{"ui", "1.36.0", "1", "uI96zYCh5jISLOt1mdpIPy/Y31P0kwFxjUFOxLUwFfTHFmGUcRjbqN6bbb+75tdI2Bz6ARGws3rhspDer+xIfQ=="},
 }
 
 // networkError is how npm names a registry that cannot be reached.
@@ -82,55 +73,23 @@ func (s script) fetch(ctx context.Context, dir string) error {
 	} else if err != nil {
 		return fmt.Errorf("npm pack: %w\n%s", err, bytes.TrimSpace(said.Bytes()))
 	}
-	tarball, err := os.ReadFile(filepath.Join(tmp, "clerk-"+s.folder()+".tgz"))
+	tarball := filepath.Join(tmp, "clerk-"+s.folder()+".tgz")
+	content, err := os.ReadFile(tarball)
 	if err != nil {
 		return err
 	}
-	unpacked := filepath.Join(tmp, "dist")
-	if err := s.unpack(tarball, unpacked); err != nil {
-		return err
-	}
-	if err := os.Rename(unpacked, done); err != nil {
-		if _, there := os.Stat(done); there == nil {
-			return nil // another process was faster
-		}
-		return err
-	}
-	return nil
-}
-
-// unpack verifies a tarball and writes the files that a browser loads to dir.
-func (s script) unpack(tarball []byte, dir string) error {
-	sum := sha512.Sum512(tarball)
+	sum := sha512.Sum512(content)
 	if got := base64.StdEncoding.EncodeToString(sum[:]); got != s.sha512 {
 		return fmt.Errorf("the package is not the pinned one: sha512-%s, want sha512-%s", got, s.sha512)
 	}
-	gz, err := gzip.NewReader(bytes.NewReader(tarball))
-	if err != nil {
-		return fmt.Errorf("unpack: %w", err)
+	if said, err := exec.CommandContext(ctx, "tar", "-xzf", tarball, "-C", tmp, "package/dist").CombinedOutput(); err != nil {
+		return fmt.Errorf("unpack: tar: %w\n%s", err, said)
 	}
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return err
+	err = os.Rename(filepath.Join(tmp, "package/dist"), done)
+	if _, there := os.Stat(done); there == nil {
+		return nil // also when another process was faster
 	}
-	for files := tar.NewReader(gz); ; {
-		header, err := files.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("unpack: %w", err)
-		}
-		if !s.files.MatchString(header.Name) {
-			continue
-		}
-		body, err := io.ReadAll(files)
-		if err != nil {
-			return fmt.Errorf("unpack %s: %w", header.Name, err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, filepath.Base(header.Name)), body, 0o644); err != nil {
-			return err
-		}
-	}
+	return err
 }
 
 // serveScript answers /npm/@clerk/<name>@<version>/dist/<file>. The entries are
@@ -141,15 +100,6 @@ func (c *Clerk) serveScript(w http.ResponseWriter, r *http.Request) {
 		if name != s.name || version != s.major && version != s.version {
 			continue
 		}
-		file, err := os.OpenInRoot(filepath.Join(c.scripts, s.folder()), r.PathValue("file"))
-		if err != nil {
-			break
-		}
-		defer file.Close()
-		info, err := file.Stat()
-		if err != nil || !info.Mode().IsRegular() {
-			break
-		}
 		cache := "public, max-age=31536000, immutable"
 		if version == s.major {
 			cache = "no-cache" // another version may be fetched between two starts
@@ -157,7 +107,7 @@ func (c *Clerk) serveScript(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", cache)
 		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		http.ServeContent(w, r, "", info.ModTime(), file)
+		http.ServeFileFS(w, r, os.DirFS(filepath.Join(c.scripts, s.folder())), r.PathValue("file"))
 		return
 	}
 	writeError(w, &apiError{http.StatusNotFound, "resource_not_found", "No such script: " + r.URL.Path, ""})
