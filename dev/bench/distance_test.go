@@ -19,8 +19,6 @@ import (
 	"time"
 
 	"warble/dev/testkit"
-	"warble/dev/testkit/artifact"
-	"warble/dev/testkit/lambda"
 	"warble/dev/testkit/mariadb"
 )
 
@@ -39,14 +37,7 @@ func BenchmarkDistance(b *testing.B) {
 			far := startFar(b, ip, server.Addr(), roundTrip)
 			config := testkit.DatabaseConfig(b, server.URL())
 			config.Addr, config.TLSConfig = far.addr, "true"
-			environment := map[string]string{"DATABASE_URL": config.FormatDSN(), "SSL_CERT_FILE": authorities}
-			ours := w.clerk.Environment("", noProfiles)
-			ours["DATABASE_URL"], ours["SSL_CERT_FILE"] = environment["DATABASE_URL"], authorities
-			environment["FUNCTION"] = "list"
-			sides := []*side{
-				{function: lambda.New(b, artifact.Build(b).Functions["/api/posts/list"], ours, 1)},
-				{prefix: "floor-", function: lambda.New(b, w.floor, environment, 1)},
-			}
+			sides := w.sides(b, "list", config.FormatDSN(), 1, map[string]string{"CLERK_SECRET_KEY": "", "SSL_CERT_FILE": authorities})
 			once(b, func() {
 				for _, s := range sides {
 					far.trips.Store(0)

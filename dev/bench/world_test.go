@@ -12,6 +12,7 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -61,11 +62,14 @@ func (w *world) warble(b *testing.B, operation, dsn string, processes int, envir
 }
 
 // sides starts one of Warble's functions on a database, and the floor's, with so
-// many processes each at most. A variable that environment says is empty is unset.
+// many processes each at most. A variable that environment says is empty is unset
+// for ours.
 func (w *world) sides(b *testing.B, operation, dsn string, processes int, environment map[string]string) []*side {
+	floor := map[string]string{"FUNCTION": operation, "DATABASE_URL": dsn}
+	maps.Copy(floor, environment)
 	return []*side{
 		{function: w.warble(b, operation, dsn, processes, environment)},
-		{prefix: "floor-", function: lambda.New(b, w.floor, map[string]string{"FUNCTION": operation, "DATABASE_URL": dsn}, processes)},
+		{prefix: "floor-", function: lambda.New(b, w.floor, floor, processes)},
 	}
 }
 

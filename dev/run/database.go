@@ -4,22 +4,19 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	_ "embed"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"syscall"
-	"time"
 
 	"github.com/go-sql-driver/mysql"
 
-	localclerk "warble/dev/local/clerk"
 	localmysql "warble/dev/local/mysql"
 	"warble/dev/local/project"
 	"warble/lib/database"
-	"warble/lib/post"
 )
 
 // db is the database in use.
@@ -116,41 +113,29 @@ func host(databaseURL string) string {
 	return ", at " + u.Host
 }
 
+//go:embed demo.sql
+var demoPosts string
+
+func publishDemoPosts(ctx context.Context) error {
+	return execute(ctx, demoPosts, "publish the demo posts")
+}
+
 func applySchema(ctx context.Context, file string) error {
 	schema, err := os.ReadFile(file)
 	if err != nil {
 		return fmt.Errorf("read the schema: %w", err)
 	}
+	return execute(ctx, string(schema), "apply the schema")
+}
+
+// execute runs a statement; what says what it is for.
+func execute(ctx context.Context, statement, what string) error {
 	pool, err := database.Pool()
 	if err != nil {
 		return err
 	}
-	if _, err := pool.ExecContext(ctx, string(schema)); err != nil {
-		return fmt.Errorf("apply the schema: %w", err)
-	}
-	return nil
-}
-
-// demoPosts are what a newcomer finds, oldest first.
-var demoPosts = []struct{ author, content string }{
-	{"alan", "We may hope that machines will eventually compete with men in all purely intellectual fields.\nUntil then: hello, feed."},
-	{"grace", "The most dangerous phrase in the language is: we have always done it this way."},
-	{"ada", "The Analytical Engine weaves algebraic patterns just as the Jacquard loom weaves flowers and leaves."},
-}
-
-func publishDemoPosts(ctx context.Context) error {
-	pool, err := database.Pool()
-	if err != nil {
-		return err
-	}
-	for i, demo := range demoPosts {
-		author := slices.IndexFunc(localclerk.People, func(p localclerk.Person) bool { return p.Username == demo.author })
-		at := post.Now().Add(time.Duration(i-len(demoPosts)) * 17 * time.Minute)
-		_, err := pool.ExecContext(ctx, "INSERT INTO posts (user_id, content, created_at, updated_at) VALUES (?, ?, ?, ?)",
-			localclerk.People[author].ID, demo.content, at, at)
-		if err != nil {
-			return fmt.Errorf("publish a demo post: %w", err)
-		}
+	if _, err := pool.ExecContext(ctx, statement); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
 }

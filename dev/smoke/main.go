@@ -103,10 +103,7 @@ func newSmoke(root string) (*smoke, error) {
 		return nil, err
 	}
 	s.regions = project.Regions
-	if text, err = os.ReadFile(filepath.Join(root, "public/openapi.json")); err != nil {
-		return nil, err
-	}
-	s.api, err = openapi.Read(text)
+	s.api, err = openapi.Read(root)
 	return s, err
 }
 

@@ -14,10 +14,14 @@ import (
 	"time"
 
 	localclerk "warble/dev/local/clerk"
+	"warble/dev/testkit/openapi"
 )
 
 // Nobody is in the place of a user's id where there is no session.
 const Nobody = ""
+
+// OpenAPI is the description of the API, which is read once.
+var OpenAPI = sync.OnceValues(func() (*openapi.Description, error) { return openapi.Read(Root()) })
 
 // A Client sends requests to a Warble, as any of the users whom a Clerk instance
 // signs tokens for. Every answer is held against openapi.json. Its methods are
@@ -80,6 +84,15 @@ func (c *Client) ForgetTokens() {
 	c.tokens.Lock()
 	defer c.tokens.Unlock()
 	clear(c.tokens.byUser)
+}
+
+// CheckOpenAPI is Check of OpenAPI.
+func CheckOpenAPI(request *http.Request, status int, header http.Header, body []byte) (operation string, err error) {
+	description, err := OpenAPI()
+	if err != nil {
+		return "", err
+	}
+	return description.Check(request, status, header, body)
 }
 
 // Try sends a request as a user, or as Nobody. A body is sent as JSON. Headers

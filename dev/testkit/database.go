@@ -21,6 +21,10 @@ func DatabaseConfig(tb testing.TB, databaseURL string) *mysql.Config {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return configOf(u)
+}
+
+func configOf(u *url.URL) *mysql.Config {
 	config := mysql.NewConfig()
 	config.User, config.Net, config.Addr, config.DBName = u.User.Username(), "tcp", u.Host, strings.TrimPrefix(u.Path, "/")
 	config.Passwd, _ = u.User.Password()

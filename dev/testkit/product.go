@@ -3,7 +3,6 @@
 package testkit
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"net/http"
@@ -27,7 +26,7 @@ const timeout = 3 * time.Minute
 type Product struct {
 	URL string // its origin, http://localhost:port
 	tb  testing.TB
-	log lockedBuffer
+	log Log
 	cmd *exec.Cmd
 }
 
@@ -81,7 +80,7 @@ func StartIn(tb testing.TB, root string, environment map[string]string) *Product
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &Product{URL: fmt.Sprintf("http://localhost:%d", port), tb: tb, cmd: exec.Command(binary, "-race")}
+	p := &Product{URL: fmt.Sprintf("http://localhost:%d", port), tb: tb, log: NewLog(tb), cmd: exec.Command(binary, "-race")}
 	p.cmd.Dir = root
 	// Set to nothing rather than left out: a developer's .env.local names a
 	// real database and must not be read here.
@@ -97,7 +96,7 @@ func StartIn(tb testing.TB, root string, environment map[string]string) *Product
 	for name, value := range environment {
 		p.cmd.Env = append(p.cmd.Env, name+"="+value)
 	}
-	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
+	p.cmd.Stdout, p.cmd.Stderr = p.log.File, p.log.File
 	started, err := process.Start(p.cmd)
 	if err != nil {
 		tb.Fatal(err)
@@ -132,21 +131,3 @@ func (p *Product) Binary() string { return p.cmd.Path }
 
 // Log is what the process wrote so far: the banner, and the functions' log.
 func (p *Product) Log() string { return p.log.String() }
-
-// lockedBuffer may be read while a process writes to it.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}

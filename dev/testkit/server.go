@@ -111,11 +111,7 @@ func given() (*sqlx.DB, error) {
 	if err != nil || u.Scheme != "mysql" || u.User.Username() == "" || len(u.Path) < 2 || u.Port() == "" || u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback() {
 		return nil, errors.New("URL must be as mysql://user:password@127.0.0.1:3306/database; a server elsewhere needs a tunnel, such as `pscale connect`")
 	}
-	config := mysql.NewConfig()
-	config.User, config.Net, config.Addr, config.DBName = u.User.Username(), "tcp", u.Host, strings.TrimPrefix(u.Path, "/")
-	config.Passwd, _ = u.User.Password()
-	config.Logger = &mysql.NopLogger{}
-	connector, err := mysql.NewConnector(config)
+	connector, err := mysql.NewConnector(configOf(u))
 	if err != nil {
 		return nil, err
 	}

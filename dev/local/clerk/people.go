@@ -171,14 +171,3 @@ func (c *Clerk) servePicture(w http.ResponseWriter, r *http.Request) {
 <text x="32" y="41" fill="#fff" font-family="system-ui,sans-serif" font-size="26" font-weight="600" text-anchor="middle">%s</text>
 </svg>`, hue, (hue+45)%360, html.EscapeString(strings.ToUpper(initials)))
 }
-
-// Usernames are those of all who have an account now.
-func (c *Clerk) Usernames() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var names []string
-	for _, u := range c.users {
-		names = append(names, u.Username)
-	}
-	return names
-}

@@ -92,30 +92,26 @@ func (p *Process) runtimeAPI(log io.Writer) http.Handler {
 		case <-r.Context().Done():
 		}
 	})
-	const invocation = "POST /2018-06-01/runtime/invocation/{id}"
-	mux.HandleFunc(invocation+"/response", p.answered(func(body []byte) answer { return answer{body: body} }))
-	mux.HandleFunc(invocation+"/error", p.answered(func(body []byte) answer {
-		return answer{err: fmt.Errorf("the function failed: %s", body)}
-	}))
-	mux.HandleFunc("POST /2018-06-01/runtime/init/error", func(w http.ResponseWriter, r *http.Request) {
-		io.Copy(log, r.Body) // and the process ends
-		w.WriteHeader(http.StatusAccepted)
-	})
-	return mux
-}
-
-// answered hands a process's answer to whoever called, once.
-func (p *Process) answered(read func(body []byte) answer) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
+	// response or error, once
+	mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/{outcome}", func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		c, ok := p.taken.LoadAndDelete(r.PathValue("id"))
 		if err != nil || !ok {
 			http.Error(w, "no such invocation", http.StatusBadRequest)
 			return
 		}
-		c.(*call).answer <- read(body)
+		a := answer{body: body}
+		if r.PathValue("outcome") == "error" {
+			a.err = fmt.Errorf("the function failed: %s", body)
+		}
+		c.(*call).answer <- a
 		w.WriteHeader(http.StatusAccepted)
-	}
+	})
+	mux.HandleFunc("POST /2018-06-01/runtime/init/error", func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(log, r.Body) // and the process ends
+		w.WriteHeader(http.StatusAccepted)
+	})
+	return mux
 }
 
 var lastID atomic.Int64
@@ -131,18 +127,6 @@ func (p *Process) invoke(path string, request *bridge.Request) (response bridge.
 	if err != nil {
 		return response, fmt.Errorf("encode the event: %w", err)
 	}
-	text, err := p.answerTo(event)
-	if err != nil {
-		return response, err
-	}
-	if err := json.Unmarshal(text, &response); err != nil {
-		return response, fmt.Errorf("decode the answer: %w", err)
-	}
-	return response, nil
-}
-
-// answerTo gives an event to the process and returns its answer.
-func (p *Process) answerTo(event []byte) ([]byte, error) {
 	c := &call{
 		id:       strconv.FormatInt(lastID.Add(1), 10),
 		event:    event,
@@ -157,11 +141,14 @@ func (p *Process) answerTo(event []byte) ([]byte, error) {
 		case calls <- c:
 			calls = nil // taken
 		case a := <-c.answer:
-			return a.body, a.err
+			if a.err == nil {
+				a.err = json.Unmarshal(a.body, &response)
+			}
+			return response, a.err
 		case <-p.Ended():
-			return nil, fmt.Errorf("the function's process ended: %s", p.State())
+			return response, fmt.Errorf("the function's process ended: %s", p.State())
 		case <-late.C:
-			return nil, fmt.Errorf("the function gave no answer in %v", timeout)
+			return response, fmt.Errorf("the function gave no answer in %v", timeout)
 		}
 	}
 }

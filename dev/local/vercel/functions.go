@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"go/ast"
-	"go/format"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -73,7 +73,7 @@ func readHandler(root, module string, s source) (handler, error) {
 		var parameters []string
 		for _, field := range f.Type.Params.List {
 			for range max(1, len(field.Names)) {
-				parameters = append(parameters, typeName(field.Type))
+				parameters = append(parameters, types.ExprString(field.Type))
 			}
 		}
 		if slices.Equal(parameters, []string{"http.ResponseWriter", "*http.Request"}) {
@@ -81,18 +81,6 @@ func readHandler(root, module string, s source) (handler, error) {
 		}
 	}
 	return handler{}, fmt.Errorf("%s: no exported func(http.ResponseWriter, *http.Request): each file under api/ is a function, shared code belongs in lib/", s.file)
-}
-
-func typeName(e ast.Expr) string {
-	switch e := e.(type) {
-	case *ast.StarExpr:
-		return "*" + typeName(e.X)
-	case *ast.SelectorExpr:
-		return typeName(e.X) + "." + e.Sel.Name
-	case *ast.Ident:
-		return e.Name
-	}
-	return ""
 }
 
 // program serves all functions in one process. Vercel gives each function a
@@ -158,26 +146,18 @@ func generate(root, file string, sources []source) error {
 	if err := program.Execute(&source, data); err != nil {
 		return err
 	}
-	formatted, err := format.Source(source.Bytes())
-	if err != nil {
-		return err
-	}
-	if old, err := os.ReadFile(file); err == nil && bytes.Equal(old, formatted) {
+	if old, err := os.ReadFile(file); err == nil && bytes.Equal(old, source.Bytes()) {
 		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	temporary, err := os.CreateTemp(filepath.Dir(file), "*.tmp")
-	if err != nil {
+	// By a rename: another process may read it.
+	temporary := fmt.Sprint(file, ".", os.Getpid())
+	if err := os.WriteFile(temporary, source.Bytes(), 0o644); err != nil {
 		return err
 	}
-	defer os.Remove(temporary.Name())
-	_, err = temporary.Write(formatted)
-	if err := errors.Join(err, temporary.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temporary.Name(), file)
+	return os.Rename(temporary, file)
 }
 
 // buildProgram builds the program at file, and returns where its binary is. Go links

@@ -196,14 +196,12 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, function Function)
 	})
 
 	response, err := function(r.Context(), request)
+	var answer []byte
+	if err == nil {
+		answer, err = base64.StdEncoding.DecodeString(response.Body)
+	}
 	if err != nil {
 		slog.Error("function invocation failed", "path", r.URL.Path, "cause", err)
-		http.Error(w, "FUNCTION_INVOCATION_FAILED", http.StatusInternalServerError)
-		return
-	}
-	answer, err := base64.StdEncoding.DecodeString(response.Body)
-	if err != nil {
-		slog.Error("function answered no base64", "path", r.URL.Path, "cause", err)
 		http.Error(w, "FUNCTION_INVOCATION_FAILED", http.StatusInternalServerError)
 		return
 	}

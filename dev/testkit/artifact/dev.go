@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"warble/dev/local/process"
+	"warble/dev/testkit"
 )
 
 // timeout is how long `vercel dev` may take to start on a busy machine.
@@ -32,30 +33,25 @@ func StartDev(tb testing.TB, port int, environment map[string]string) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	log, err := os.Create(filepath.Join(tb.TempDir(), "log"))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer log.Close()
-	command.Stdout, command.Stderr = log, log
+	log := testkit.NewLog(tb)
+	command.Stdout, command.Stderr = log.File, log.File
 	// A group of its own, since it leaves functions running when it ends.
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	process, err := process.Start(command)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	said := func() string { content, _ := os.ReadFile(log.Name()); return string(content) }
 	tb.Cleanup(func() {
 		if err := syscall.Kill(-process.Pid(), syscall.SIGKILL); err != nil {
 			tb.Logf("end vercel dev: %v", err)
 		}
 		<-process.Ended()
 		if tb.Failed() {
-			tb.Logf("vercel dev said:\n%s", said())
+			tb.Logf("vercel dev said:\n%s", log)
 		}
 	})
 	err = process.WaitReady(timeout, func() error {
-		if !strings.Contains(said(), "Ready! Available at ") {
+		if !strings.Contains(log.String(), "Ready! Available at ") {
 			return errors.New("it does not say that it is")
 		}
 		return nil

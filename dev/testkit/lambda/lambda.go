@@ -4,19 +4,18 @@ package lambda
 
 import (
 	"context"
-	"io"
-	"os"
 	"testing"
 
 	"github.com/vercel/go-bridge/go/bridge"
 
 	locallambda "warble/dev/local/lambda"
+	"warble/dev/testkit"
 )
 
 // Function is a function of one test, and its log.
 type Function struct {
 	*locallambda.Function
-	log *os.File // unlinked: the file is gone with the last process
+	log testkit.Log
 }
 
 // New makes a function of a binary, until the test ends. Its processes find in
@@ -24,20 +23,13 @@ type Function struct {
 // are at most as many as processes says, and each answers one request at a time.
 func New(tb testing.TB, binary string, env map[string]string, processes int) *Function {
 	tb.Helper()
-	log, err := os.CreateTemp("", "lambda-")
-	if err != nil {
-		tb.Fatalf("make the function's log: %v", err)
-	}
-	os.Remove(log.Name())
+	log := testkit.NewLog(tb)
 	environment := []string{} // nil would be this process's own
 	for name, value := range env {
 		environment = append(environment, name+"="+value)
 	}
-	f := &Function{locallambda.New(binary, environment, processes, 1, log), log}
-	tb.Cleanup(func() {
-		f.Close()
-		log.Close()
-	})
+	f := &Function{locallambda.New(binary, environment, processes, 1, log.File), log}
+	tb.Cleanup(f.Close)
 	return f
 }
 
@@ -47,10 +39,4 @@ func (f *Function) Invoke(ctx context.Context, request *bridge.Request) (bridge.
 }
 
 // Log is what the processes wrote so far, to standard output and error.
-func (f *Function) Log() string {
-	log, err := io.ReadAll(io.NewSectionReader(f.log, 0, 1<<62))
-	if err != nil {
-		return err.Error()
-	}
-	return string(log)
-}
+func (f *Function) Log() string { return f.log.String() }

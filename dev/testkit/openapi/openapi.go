@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -26,9 +27,9 @@ func init() {
 	openapi3filter.RegisterBodyDecoder("application/atom+xml", openapi3filter.FileBodyDecoder)
 }
 
-// Read reads the text of an openapi.json.
-func Read(text []byte) (*Description, error) {
-	description, err := openapi3.NewLoader().LoadFromData(text)
+// Read reads public/openapi.json, which is served with the site, of a repository.
+func Read(root string) (*Description, error) {
+	description, err := openapi3.NewLoader().LoadFromFile(filepath.Join(root, "public/openapi.json"))
 	if err != nil {
 		return nil, fmt.Errorf("read openapi.json: %w", err)
 	}
