@@ -23,7 +23,6 @@ func (c *Clerk) environment() map[string]any {
 			"home_url": home, "sign_in_url": home, "sign_up_url": home, "user_profile_url": home,
 			"after_sign_in_url": home, "after_sign_up_url": home,
 			"after_sign_out_all_url": home, "after_sign_out_one_url": home, "after_switch_session_url": home,
-			"logo_image_url": "", "favicon_image_url": "", "support_email": "", "theme": map[string]any{},
 		},
 		"user_settings": map[string]any{
 			"attributes": map[string]any{
@@ -32,18 +31,9 @@ func (c *Clerk) environment() map[string]any {
 				"email_address": off, "phone_number": off, "web3_wallet": off,
 				"authenticator_app": off, "backup_code": off, "passkey": off,
 			},
-			"actions": map[string]any{"delete_self": true, "create_organization": false},
-			"social":  map[string]any{},
-			"sign_in": map[string]any{"second_factor": map[string]any{"required": false, "enabled": false}},
-			"sign_up": map[string]any{
-				"mode": "public", "progressive": true, "captcha_enabled": false,
-				"allowlist_only": false, "legal_consent_enabled": false,
-			},
-			"password_settings": map[string]any{
-				"min_length": minPassword, "max_length": maxPassword, "disable_hibp": true, "show_zxcvbn": false,
-				"min_zxcvbn_strength": 0, "allowed_special_characters": "", "require_special_char": false,
-				"require_numbers": false, "require_uppercase": false, "require_lowercase": false,
-			},
+			"actions":           map[string]any{"delete_self": true, "create_organization": false},
+			"sign_up":           map[string]any{"mode": "public", "progressive": true},
+			"password_settings": map[string]any{"min_length": minPassword, "max_length": maxPassword},
 			"username_settings": map[string]any{"min_length": minUsername, "max_length": maxUsername},
 		},
 	}

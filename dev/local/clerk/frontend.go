@@ -132,8 +132,7 @@ func (c *Clerk) clientJSON(cl *client) any {
 	}
 	return map[string]any{
 		"object": "client", "id": cl.id, "sessions": sessions, "last_active_session_id": last,
-		"sign_in": signIn, "sign_up": nil, "cookie_expires_at": nil,
-		"created_at": cl.created.UnixMilli(), "updated_at": time.Now().UnixMilli(),
+		"sign_in": signIn, "created_at": cl.created.UnixMilli(), "updated_at": time.Now().UnixMilli(),
 	}
 }
 
@@ -200,13 +199,10 @@ func (c *Clerk) signInJSON(s *signIn) any {
 	}
 	return map[string]any{
 		"object": "sign_in", "id": s.id, "status": status, "identifier": s.user.Username,
-		"supported_identifiers":      []string{"username"},
-		"supported_first_factors":    []any{map[string]any{"strategy": "password"}},
-		"supported_second_factors":   nil,
-		"first_factor_verification":  nil,
-		"second_factor_verification": nil,
-		"created_session_id":         orNil(s.sessionID),
-		"user_data":                  c.publicUserData(s.user),
+		"supported_identifiers":   []string{"username"},
+		"supported_first_factors": []any{map[string]any{"strategy": "password"}},
+		"created_session_id":      orNil(s.sessionID),
+		"user_data":               c.publicUserData(s.user),
 	}
 }
 
@@ -260,9 +256,8 @@ func (c *Clerk) signUp(w http.ResponseWriter, r *http.Request) (any, error) {
 	return c.wrapped(map[string]any{
 		"object": "sign_up", "id": newID("sua"), "status": "complete",
 		"required_fields": []string{"username", "password", "first_name", "last_name"}, "optional_fields": none,
-		"missing_fields": none, "unverified_fields": none, "verifications": nil,
-		"username": u.Username, "first_name": orNil(u.FirstName), "last_name": orNil(u.LastName), "email_address": nil,
-		"has_password": true, "unsafe_metadata": map[string]any{},
+		"missing_fields": none, "unverified_fields": none, "has_password": true,
+		"username": u.Username, "first_name": orNil(u.FirstName), "last_name": orNil(u.LastName),
 		"created_user_id": u.ID, "created_session_id": s.id,
 	}, cl), nil
 }
@@ -409,9 +404,9 @@ func (c *Clerk) forget(u *user) map[string]any {
 func (c *Clerk) sessionJSON(s *session) map[string]any {
 	return map[string]any{
 		"object": "session", "id": s.id, "status": "active", "user": c.userJSON(s.user), "public_user_data": c.publicUserData(s.user),
-		"factor_verification_age": []int{int(time.Since(s.created).Minutes()), -1},
-		"last_active_token":       nil, "last_active_organization_id": nil, "actor": nil, "tasks": nil,
-		"expire_at": s.created.Add(sessionLife).UnixMilli(), "abandon_at": s.created.Add(sessionLife).UnixMilli(),
+		"factor_verification_age":     []int{int(time.Since(s.created).Minutes()), -1},
+		"last_active_organization_id": nil,
+		"expire_at":                   s.created.Add(sessionLife).UnixMilli(), "abandon_at": s.created.Add(sessionLife).UnixMilli(),
 		"last_active_at": time.Now().UnixMilli(), "created_at": s.created.UnixMilli(), "updated_at": s.created.UnixMilli(),
 	}
 }

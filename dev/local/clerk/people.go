@@ -85,19 +85,12 @@ func (c *Clerk) userJSON(u *user) map[string]any {
 			"verification": map[string]any{"object": "verification_admin", "status": "verified", "strategy": "admin"},
 		})
 	}
-	none := []any{}
 	return map[string]any{
-		"object": "user", "id": u.ID, "external_id": nil,
+		"object": "user", "id": u.ID,
 		"username": u.Username, "first_name": orNil(u.FirstName), "last_name": orNil(u.LastName),
 		"image_url": c.imageURL(u), "has_image": true, "profile_image_id": "img_" + u.ID,
 		"primary_email_address_id": primary, "email_addresses": emails,
-		"primary_phone_number_id": nil, "phone_numbers": none,
-		"primary_web3_wallet_id": nil, "web3_wallets": none, "passkeys": none,
-		"external_accounts": none, "saml_accounts": none, "enterprise_accounts": none, "organization_memberships": none,
-		"password_enabled": true, "totp_enabled": false, "backup_code_enabled": false, "two_factor_enabled": false,
-		"public_metadata": u.publicMetadata(), "unsafe_metadata": map[string]any{},
-		"create_organization_enabled": false, "delete_self_enabled": true, "banned": false, "locked": false,
-		"last_sign_in_at": nil, "last_active_at": nil, "legal_accepted_at": nil,
+		"password_enabled": true, "delete_self_enabled": true, "public_metadata": u.publicMetadata(),
 		"created_at": u.created.UnixMilli(), "updated_at": u.created.UnixMilli(),
 	}
 }
