@@ -146,17 +146,15 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, status int) {
 	w.Header().Set("Cache-Control", "public, max-age=0, must-revalidate")
 	for _, route := range phase(s.Routes, "error") {
 		dest, ok := route.apply(r, pathOf(r))
-		if !ok || route.Status != status {
+		file, exists := s.file(dest)
+		if !ok || !exists || route.Status != status {
 			continue
 		}
-		if file, ok := s.file(dest); ok {
-			page, err := os.ReadFile(file)
-			if err == nil {
-				w.Header().Set("Content-Type", "text/html; charset=utf-8")
-				w.WriteHeader(status)
-				w.Write(page)
-				return
-			}
+		if page, err := os.ReadFile(file); err == nil {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			w.WriteHeader(status)
+			w.Write(page)
+			return
 		}
 	}
 	http.Error(w, http.StatusText(status), status)

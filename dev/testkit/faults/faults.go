@@ -25,19 +25,18 @@ const kept = 20
 type Proxy struct {
 	tb       testing.TB
 	database string  // host and port
-	addr     string  // the proxy's own
-	url      url.URL // the database's, with addr
+	url      url.URL // the database's, with the proxy's own host and port
 
-	mu          sync.Mutex
-	listener    net.Listener // nil while down
-	open        map[*connection]struct{}
-	most        int // of open
-	connections int64
-	commands    int64
-	last        []string
-	hung        bool
-	resumed     sync.Cond // with mu; hung is false again
-	swallow     *string   // what SwallowAnswer waits for
+	connections, commands atomic.Int64
+
+	mu       sync.Mutex
+	listener net.Listener // nil while down
+	open     map[*connection]struct{}
+	most     int // of open
+	last     []string
+	hung     bool
+	resumed  sync.Cond // with mu; hung is false again
+	swallow  *string   // what SwallowAnswer waits for
 }
 
 // connection is one from a client, and the one to the database that belongs to it.
@@ -59,14 +58,14 @@ func New(tb testing.TB, databaseURL string) *Proxy {
 	if err != nil {
 		tb.Fatalf("start fault proxy: %v", err)
 	}
-	p := &Proxy{tb: tb, database: database.Host, addr: "127.0.0.1:0", url: *database, open: map[*connection]struct{}{}}
+	p := &Proxy{tb: tb, database: database.Host, url: *database, open: map[*connection]struct{}{}}
 	p.resumed.L = &p.mu
+	p.url.Host = "127.0.0.1:0"
 	p.Up()
 	if p.listener == nil {
 		tb.FailNow()
 	}
-	p.addr = p.listener.Addr().String()
-	p.url.Host = p.addr
+	p.url.Host = p.listener.Addr().String()
 	tb.Cleanup(func() {
 		p.Resume()
 		p.Down()
@@ -91,7 +90,7 @@ func (p *Proxy) accept(listener net.Listener) {
 			p.mu.Lock()
 			isUp := p.listener == listener
 			if isUp {
-				p.connections++
+				p.connections.Add(1)
 				p.open[c] = struct{}{}
 				p.most = max(p.most, len(p.open))
 			}
@@ -145,11 +144,7 @@ func (p *Proxy) URL() string { return p.url.String() }
 
 // Connections counts the connections accepted so far and connected through to
 // the database.
-func (p *Proxy) Connections() int64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.connections
-}
+func (p *Proxy) Connections() int64 { return p.connections.Load() }
 
 // MostConnections is how many connections were open at a time, at most.
 func (p *Proxy) MostConnections() int {
@@ -161,11 +156,7 @@ func (p *Proxy) MostConnections() int {
 // Commands counts the commands that clients sent after their handshake:
 // queries, prepares, executes, pings, each a round trip, and closed statements.
 // COM_QUIT is not counted.
-func (p *Proxy) Commands() int64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.commands
-}
+func (p *Proxy) Commands() int64 { return p.commands.Load() }
 
 // LastCommands lists the newest 20 commands, oldest first, as "COM_QUERY SELECT
 // 1", for the message of a test that counted too many. SQL is cut at 1,000 bytes.
@@ -206,9 +197,9 @@ func (p *Proxy) Up() {
 	if p.listener != nil {
 		return
 	}
-	listener, err := net.Listen("tcp", p.addr)
+	listener, err := net.Listen("tcp", p.url.Host)
 	if err != nil {
-		p.tb.Errorf("accept connections on %s: %v", p.addr, err)
+		p.tb.Errorf("accept connections on %s: %v", p.url.Host, err)
 		return
 	}
 	p.listener = listener
@@ -256,7 +247,7 @@ func (p *Proxy) note(code byte, sql string) (swallow bool) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.commands++
+	p.commands.Add(1)
 	name, ok := names[code]
 	if !ok {
 		name = fmt.Sprintf("COM_0x%02x", code)
