@@ -48,7 +48,7 @@ func (c *Clerk) listUsers(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if s := r.Form.Get("limit"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 || n > 500 {
-			return nil, &apiError{http.StatusUnprocessableEntity, "form_param_value_invalid", "limit must be 1 to 500.", "limit"}
+			return nil, refuse("form_param_value_invalid", "limit", "limit must be 1 to 500.")
 		}
 		limit = n
 	}
@@ -89,10 +89,10 @@ func (c *Clerk) createUser(_ http.ResponseWriter, r *http.Request) (any, error) 
 		Username string   `json:"username"`
 	}
 	if err := json.NewDecoder(r.Body).Decode(&wanted); err != nil || len(wanted.Emails) != 1 {
-		return nil, &apiError{http.StatusUnprocessableEntity, "form_param_missing", "email_address must be a list of one address.", "email_address"}
+		return nil, refuse("form_param_missing", "email_address", "email_address must be a list of one address.")
 	}
 	if wanted.Username == "" {
-		return nil, &apiError{http.StatusUnprocessableEntity, "form_data_missing", `["username"] data doesn't match user requirements set for this instance`, "username"}
+		return nil, refuse("form_data_missing", "username", `["username"] data doesn't match user requirements set for this instance`)
 	}
 	u := &user{Person: Person{ID: newID("user"), Username: wanted.Username, Email: wanted.Emails[0]}, password: newID("password"), created: time.Now()}
 	c.users = append(c.users, u)

@@ -195,6 +195,11 @@ type apiError struct {
 	param         string
 }
 
+// refuse is the error of a form's field.
+func refuse(code, param, message string) error {
+	return &apiError{http.StatusUnprocessableEntity, code, message, param}
+}
+
 func (e *apiError) Error() string { return e.code }
 
 func writeError(w http.ResponseWriter, err error) {

@@ -150,7 +150,7 @@ func (c *Clerk) createSignIn(w http.ResponseWriter, r *http.Request) (any, error
 	}
 	u := c.userByIdentifier(r.Form.Get("identifier"))
 	if u == nil {
-		return nil, &apiError{http.StatusUnprocessableEntity, "form_identifier_not_found", "Couldn't find your account.", "identifier"}
+		return nil, refuse("form_identifier_not_found", "identifier", "Couldn't find your account.")
 	}
 	cl := c.ensureClient(w, r)
 	cl.signIn = &signIn{id: newID("sia"), user: u}
@@ -169,15 +169,14 @@ func (c *Clerk) attemptPassword(_ http.ResponseWriter, r *http.Request) (any, er
 		return nil, err
 	}
 	if r.Form.Get("strategy") != "password" {
-		return nil, &apiError{http.StatusUnprocessableEntity, "strategy_for_user_invalid", "The local Clerk knows passwords only.", "strategy"}
+		return nil, refuse("strategy_for_user_invalid", "strategy", "The local Clerk knows passwords only.")
 	}
 	return c.checkPassword(cl, r.Form.Get("password"))
 }
 
 func (c *Clerk) checkPassword(cl *client, password string) (any, error) {
 	if password != cl.signIn.user.password {
-		return nil, &apiError{http.StatusUnprocessableEntity, "form_password_incorrect",
-			"Password is incorrect. Try again, or use another method.", "password"}
+		return nil, refuse("form_password_incorrect", "password", "Password is incorrect. Try again, or use another method.")
 	}
 	cl.signIn.sessionID = startSession(cl, cl.signIn.user).id
 	return c.wrapped(c.signInJSON(cl.signIn), cl), nil
@@ -209,11 +208,6 @@ func (c *Clerk) signInJSON(s *signIn) any {
 // Signing up
 
 var usernamePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
-
-// refuse is the error of a form's field.
-func refuse(code, param, message string) error {
-	return &apiError{http.StatusUnprocessableEntity, code, message, param}
-}
 
 // checkUsername refuses a name that nobody may take.
 func (c *Clerk) checkUsername(username string) error {

@@ -15,9 +15,9 @@ import (
 // Function is a program and its processes, which are started when requests come.
 // Its methods are safe for concurrent use.
 type Function struct {
-	Binary string   // may be replaced while no request is under way, before Kill
-	Env    []string // all that processes find in their environment beside what AWS Lambda adds
+	Binary string // may be replaced while no request is under way; Kill then makes it take effect
 
+	env         []string
 	concurrency int
 	log         io.Writer
 	turns       chan struct{} // holds one for each invocation that is under way
@@ -27,11 +27,12 @@ type Function struct {
 	processes []*Process
 }
 
-// New makes a function whose output goes to log. It has so many processes at most,
-// and each answers as many requests at the same time as concurrency says. A process
-// is started when a request finds none that is free.
+// New makes a function whose output goes to log. Its processes find in their
+// environment what env says and what AWS Lambda adds. There are at most as many as
+// processes says, and each answers as many requests at the same time as concurrency
+// says. One is started when a request finds none that is free.
 func New(binary string, env []string, processes, concurrency int, log io.Writer) *Function {
-	return &Function{Binary: binary, Env: env, concurrency: concurrency, log: log, turns: make(chan struct{}, processes*concurrency)}
+	return &Function{Binary: binary, env: env, concurrency: concurrency, log: log, turns: make(chan struct{}, processes*concurrency)}
 }
 
 // Invoke has a process answer a request. The path is the function's, such as
@@ -73,7 +74,7 @@ func (f *Function) take() (*Process, error) {
 		}
 	}
 	command := exec.Command(f.Binary)
-	command.Dir, command.Env = filepath.Dir(f.Binary), slices.Clone(f.Env)
+	command.Dir, command.Env = filepath.Dir(f.Binary), slices.Clone(f.env)
 	command.Stdout, command.Stderr = f.log, f.log
 	p, err := start(command, f.concurrency, f.log)
 	if err != nil {

@@ -179,22 +179,13 @@ func read(tree string) (*Output, error) {
 // copySources copies what Vercel builds from, and the project's settings as
 // `vercel link` writes them: without those the CLI asks for an account.
 func copySources(tree string) error {
-	for _, name := range sources {
-		from, to := filepath.Join(testkit.Root(), name), filepath.Join(tree, name)
-		info, err := os.Stat(from)
-		switch {
-		case err != nil:
-		case info.IsDir():
-			err = os.CopyFS(to, os.DirFS(from))
-		default:
-			var content []byte
-			if content, err = os.ReadFile(from); err == nil {
-				err = os.WriteFile(to, content, 0o644)
-			}
-		}
-		if err != nil {
-			return err
-		}
+	if err := os.MkdirAll(filepath.Join(tree, ".vercel"), 0o755); err != nil {
+		return err
+	}
+	command := exec.Command("cp", slices.Concat([]string{"-R"}, sources, []string{tree})...)
+	command.Dir = testkit.Root()
+	if said, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("cp: %w\n%s", err, said)
 	}
 	ignored, err := os.ReadFile(filepath.Join(testkit.Root(), ".vercelignore"))
 	if err != nil {
@@ -208,9 +199,6 @@ func copySources(tree string) error {
 		if err := os.RemoveAll(filepath.Join(tree, path)); err != nil {
 			return err
 		}
-	}
-	if err := os.Mkdir(filepath.Join(tree, ".vercel"), 0o755); err != nil {
-		return err
 	}
 	return os.WriteFile(filepath.Join(tree, ".vercel/project.json"),
 		[]byte(`{"projectId":"prj_x","orgId":"team_x","settings":{"framework":null}}`), 0o644)

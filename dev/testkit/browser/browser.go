@@ -277,9 +277,6 @@ func (tab *Tab) Throttle(t Throttling) {
 		command(emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: t.CPU}))
 }
 
-// Context is for what the other methods do not do.
-func (tab *Tab) Context() context.Context { return tab.ctx }
-
 // Do takes a step.
 func (tab *Tab) Do(step string, actions ...chromedp.Action[chromedp.Void]) {
 	tab.tb.Helper()

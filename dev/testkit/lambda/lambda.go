@@ -24,7 +24,7 @@ type Function struct {
 func New(tb testing.TB, binary string, env map[string]string, processes int) *Function {
 	tb.Helper()
 	log := testkit.NewLog(tb)
-	environment := []string{} // nil would be this process's own
+	var environment []string
 	for name, value := range env {
 		environment = append(environment, name+"="+value)
 	}
