@@ -52,7 +52,7 @@ func findSources(root string) ([]source, error) {
 
 // handler is what a source file exports: an expression of the generated program.
 type handler struct {
-	Path, Import, Package, Name string
+	Path, Import, Name string
 }
 
 // readHandler finds the first exported func(http.ResponseWriter, *http.Request)
@@ -77,7 +77,7 @@ func readHandler(root, module string, s source) (handler, error) {
 			}
 		}
 		if slices.Equal(parameters, []string{"http.ResponseWriter", "*http.Request"}) {
-			return handler{s.Path, path.Join(module, path.Dir(s.file)), "", f.Name.Name}, nil
+			return handler{s.Path, path.Join(module, path.Dir(s.file)), f.Name.Name}, nil
 		}
 	}
 	return handler{}, fmt.Errorf("%s: no exported func(http.ResponseWriter, *http.Request): each file under api/ is a function, shared code belongs in lib/", s.file)
@@ -96,13 +96,13 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/vercel/go-bridge/go/bridge"
-{{range .Imports}}
-	{{.Package}} {{printf "%q" .Import}}{{end}}
+{{range $i, $handler := .}}
+	package{{$i}} {{printf "%q" $handler.Import}}{{end}}
 )
 
 var functions = map[string]http.HandlerFunc{
-{{- range .Handlers}}
-	{{printf "%q" .Path}}: {{.Package}}.{{.Name}},{{end}}
+{{- range $i, $handler := .}}
+	{{printf "%q" $handler.Path}}: package{{$i}}.{{$handler.Name}},{{end}}
 }
 
 func main() {
@@ -123,27 +123,17 @@ func generate(root, file string, sources []source) error {
 		return err
 	}
 	module := modfile.ModulePath(text)
-	var data struct{ Imports, Handlers []handler }
-	var failed []error
-	packages := map[string]string{}
+	var handlers []handler
+	var failed error
 	for _, s := range sources {
 		h, err := readHandler(root, module, s)
-		if err != nil {
-			failed = append(failed, err)
-			continue
-		}
-		h.Package = cmp.Or(packages[h.Import], fmt.Sprint("package", len(packages)))
-		if packages[h.Import] == "" {
-			packages[h.Import] = h.Package
-			data.Imports = append(data.Imports, h)
-		}
-		data.Handlers = append(data.Handlers, h)
+		handlers, failed = append(handlers, h), errors.Join(failed, err)
 	}
 	if failed != nil {
-		return errors.Join(failed...)
+		return failed
 	}
 	var source bytes.Buffer
-	if err := program.Execute(&source, data); err != nil {
+	if err := program.Execute(&source, handlers); err != nil {
 		return err
 	}
 	if old, err := os.ReadFile(file); err == nil && bytes.Equal(old, source.Bytes()) {

@@ -60,13 +60,8 @@ func (p *Project) Open(ctx context.Context) error {
 	if p.watcher, err = fsnotify.NewWatcher(); err != nil {
 		return fmt.Errorf("watch the files: %w", err)
 	}
-	if err := p.watcher.Add(p.Root); err != nil {
+	if err := errors.Join(p.watcher.Add(p.Root), p.watch(filepath.Join(p.Root, "api")), p.watch(filepath.Join(p.Root, "lib"))); err != nil {
 		return fmt.Errorf("watch the files: %w", err)
-	}
-	for _, folder := range []string{"api", "lib"} {
-		if err := p.watch(filepath.Join(p.Root, folder)); err != nil {
-			return fmt.Errorf("watch the files: %w", err)
-		}
 	}
 	p.functions = lambda.New("", p.Env, 1, concurrency, p.Log)
 	p.build(ctx)
