@@ -59,9 +59,9 @@ var builderRoutes = []Route{
 	{Src: `^/api/(.+)(?:\.(?:go))$`, Dest: "/api/$1", Check: true},
 }
 
-// ReadRoutes reads the routes of a vercel.json, with those that Vercel's
-// builder would put behind them.
-func ReadRoutes(vercelJSON string) ([]Route, error) {
+// ReadRoutes reads the routes of a vercel.json, with those that Vercel's builder
+// would put behind them, or of the .vercel/output/config.json that has them.
+func ReadRoutes(file string) ([]Route, error) {
 	var config struct {
 		Schema          string          `json:"$schema"`
 		Framework       json.RawMessage `json:"framework"`
@@ -69,38 +69,23 @@ func ReadRoutes(vercelJSON string) ([]Route, error) {
 		OutputDirectory string          `json:"outputDirectory"`
 		Regions         []string        `json:"regions"`
 		Functions       json.RawMessage `json:"functions"`
+		Crons           json.RawMessage `json:"crons"`
+		Version         int             `json:"version"` // 3 in what was built
 		Routes          []Route         `json:"routes"`
 	}
-	if err := read(vercelJSON, &config); err != nil {
-		return nil, err
-	}
-	return compile(slices.Concat(config.Routes, builderRoutes))
-}
-
-// ReadBuiltRoutes reads the routes of a .vercel/output/config.json.
-func ReadBuiltRoutes(configJSON string) ([]Route, error) {
-	var config struct {
-		Version int             `json:"version"`
-		Routes  []Route         `json:"routes"`
-		Crons   json.RawMessage `json:"crons"`
-	}
-	if err := read(configJSON, &config); err != nil {
-		return nil, err
-	}
-	return compile(config.Routes)
-}
-
-func read(file string, config any) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return fmt.Errorf("read routes: %w", err)
+		return nil, fmt.Errorf("read routes: %w", err)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(config); err != nil {
-		return fmt.Errorf("read routes of %s: %w", file, err)
+	if err := decoder.Decode(&config); err != nil {
+		return nil, fmt.Errorf("read routes of %s: %w", file, err)
 	}
-	return nil
+	if config.Version != 3 {
+		config.Routes = append(config.Routes, builderRoutes...)
+	}
+	return compile(config.Routes)
 }
 
 // namedGroup is a group's name as Vercel writes it in a dest, without braces.

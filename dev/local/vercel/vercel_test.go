@@ -189,7 +189,7 @@ func TestRoutesThatVercelWouldServeOtherwiseAreRefused(t *testing.T) {
 			t.Errorf("%s is read", text)
 		}
 	}
-	if _, err := ReadBuiltRoutes("/nowhere/config.json"); err == nil {
+	if _, err := ReadRoutes("/nowhere/config.json"); err == nil {
 		t.Error("a missing file is read")
 	}
 }

@@ -62,7 +62,7 @@ func TestBuiltRoutes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	built, err := localvercel.ReadBuiltRoutes(o.Config)
+	built, err := localvercel.ReadRoutes(o.Config)
 	if err != nil {
 		t.Fatal(err)
 	}

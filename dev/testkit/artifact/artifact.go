@@ -216,7 +216,7 @@ type Deployment struct {
 func Start(tb testing.TB, env map[string]string, processes int) *Deployment {
 	tb.Helper()
 	output := Build(tb)
-	routes, err := localvercel.ReadBuiltRoutes(output.Config)
+	routes, err := localvercel.ReadRoutes(output.Config)
 	if err != nil {
 		tb.Fatal(err)
 	}
