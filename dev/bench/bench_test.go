@@ -22,7 +22,6 @@ import (
 	"warble/dev/testkit"
 	"warble/dev/testkit/artifact"
 	"warble/dev/testkit/faults"
-	"warble/dev/testkit/lambda"
 )
 
 // author is the one of the floor's posts.
@@ -58,7 +57,7 @@ func newPost(b *testing.B, db *sqlx.DB, operation string) int64 {
 // side is one of the two functions that a benchmark compares.
 type side struct {
 	prefix   string // of the metrics: "" for ours
-	function *lambda.Function
+	function *testkit.Function
 	request  func(i int) *bridge.Request // the i-th of a round
 
 	mu    sync.Mutex

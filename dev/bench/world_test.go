@@ -27,7 +27,6 @@ import (
 	localclerk "warble/dev/local/clerk"
 	"warble/dev/testkit"
 	"warble/dev/testkit/artifact"
-	"warble/dev/testkit/lambda"
 	"warble/dev/testkit/mariadb"
 )
 
@@ -57,8 +56,8 @@ func open(b *testing.B) *world {
 }
 
 // warble starts the first of sides alone.
-func (w *world) warble(b *testing.B, operation, dsn string, processes int, environment map[string]string) *lambda.Function {
-	return lambda.New(b, artifact.Build(b).Functions["/api/posts/"+operation], w.clerk.Environment(dsn, environment), processes)
+func (w *world) warble(b *testing.B, operation, dsn string, processes int, environment map[string]string) *testkit.Function {
+	return testkit.NewFunction(b, artifact.Build(b).Functions["/api/posts/"+operation], w.clerk.Environment(dsn, environment), processes)
 }
 
 // sides starts one of Warble's functions on a database, and the floor's, with so
@@ -69,7 +68,7 @@ func (w *world) sides(b *testing.B, operation, dsn string, processes int, enviro
 	maps.Copy(floor, environment)
 	return []*side{
 		{function: w.warble(b, operation, dsn, processes, environment)},
-		{prefix: "floor-", function: lambda.New(b, w.floor, floor, processes)},
+		{prefix: "floor-", function: testkit.NewFunction(b, w.floor, floor, processes)},
 	}
 }
 

@@ -28,7 +28,6 @@ import (
 	localclerk "warble/dev/local/clerk"
 	localvercel "warble/dev/local/vercel"
 	"warble/dev/testkit"
-	"warble/dev/testkit/lambda"
 )
 
 // sources are what Vercel builds from: what .vercelignore leaves.
@@ -206,9 +205,9 @@ func copySources(tree string) error {
 
 // Deployment is the artifact, serving.
 type Deployment struct {
-	URL       string                      // its origin, http://127.0.0.1:port
-	Handler   http.Handler                // what serves there
-	Functions map[string]*lambda.Function // by path
+	URL       string                       // its origin, http://127.0.0.1:port
+	Handler   http.Handler                 // what serves there
+	Functions map[string]*testkit.Function // by path
 }
 
 // Start serves the artifact until the test ends. Its functions see env and
@@ -220,10 +219,10 @@ func Start(tb testing.TB, env map[string]string, processes int) *Deployment {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	d := &Deployment{Functions: map[string]*lambda.Function{}}
+	d := &Deployment{Functions: map[string]*testkit.Function{}}
 	handler := &localvercel.Server{Routes: routes, Static: output.Static, Functions: map[string]localvercel.Function{}}
 	for path, binary := range output.Functions {
-		function := lambda.New(tb, binary, env, processes)
+		function := testkit.NewFunction(tb, binary, env, processes)
 		d.Functions[path], handler.Functions[path] = function, function.Invoke
 	}
 	tb.Cleanup(func() {

@@ -1,6 +1,6 @@
 //go:build linux
 
-package lambda
+package lambda_test
 
 import (
 	"context"
@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/vercel/go-bridge/go/bridge"
+
+	"warble/dev/testkit"
 )
 
 // Started by a Function, this binary is a function itself, made as Vercel's
@@ -52,17 +54,17 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-func newFunction(t *testing.T, env map[string]string, processes int) *Function {
+func newFunction(t *testing.T, env map[string]string, processes int) *testkit.Function {
 	t.Helper()
 	binary, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(t, binary, env, processes)
+	return testkit.NewFunction(t, binary, env, processes)
 }
 
 // get returns what the function answers at a path.
-func get(t *testing.T, f *Function, path string, headers ...string) string {
+func get(t *testing.T, f *testkit.Function, path string, headers ...string) string {
 	t.Helper()
 	text, err := try(f, path, headers...)
 	if err != nil {
@@ -71,7 +73,7 @@ func get(t *testing.T, f *Function, path string, headers ...string) string {
 	return text
 }
 
-func try(f *Function, path string, headers ...string) (string, error) {
+func try(f *testkit.Function, path string, headers ...string) (string, error) {
 	request := &bridge.Request{Method: "GET", Path: path, Headers: map[string]bridge.ReqHeaderValues{}}
 	for i := 0; i < len(headers); i += 2 {
 		request.Headers[headers[i]] = bridge.ReqHeaderValues{headers[i+1]}
@@ -159,7 +161,7 @@ func TestAFunctionThatCannotStartSaysWhy(t *testing.T) {
 	if _, err := try(f, "/pid"); err == nil || !strings.Contains(err.Error(), "exit status 1") || !strings.Contains(f.Log(), "no luck") {
 		t.Errorf("%v, log %q; want the status, and its own words in the log", err, f.Log())
 	}
-	f = New(t, "/no/such/bootstrap", nil, 1)
+	f = testkit.NewFunction(t, "/no/such/bootstrap", nil, 1)
 	if _, err := try(f, "/pid"); err == nil || !strings.Contains(err.Error(), "/no/such/bootstrap") {
 		t.Errorf("%v; want an error that names the binary", err)
 	}

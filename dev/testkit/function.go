@@ -1,0 +1,40 @@
+package testkit
+
+import (
+	"context"
+	"testing"
+
+	"github.com/vercel/go-bridge/go/bridge"
+
+	"warble/dev/local/lambda"
+)
+
+// Function is a function of one test, and its log.
+type Function struct {
+	*lambda.Function
+	log Log
+}
+
+// NewFunction makes a function of a binary, as `vercel build` makes them, until the
+// test ends. Its processes find in their environment what env says and
+// AWS_LAMBDA_RUNTIME_API, nothing else. There are at most as many as processes says,
+// and each answers one request at a time.
+func NewFunction(tb testing.TB, binary string, env map[string]string, processes int) *Function {
+	tb.Helper()
+	log := NewLog(tb)
+	var environment []string
+	for name, value := range env {
+		environment = append(environment, name+"="+value)
+	}
+	f := &Function{lambda.New(binary, environment, processes, 1, log.File), log}
+	tb.Cleanup(f.Close)
+	return f
+}
+
+// Invoke has a process answer a request: it is a localvercel.Function.
+func (f *Function) Invoke(ctx context.Context, request *bridge.Request) (bridge.Response, error) {
+	return f.Function.Invoke(ctx, "", request)
+}
+
+// Log is what the processes wrote so far, to standard output and error.
+func (f *Function) Log() string { return f.log.String() }
