@@ -4,7 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"sync"
+	"sync/atomic"
 	"testing"
 
 	localclerk "warble/dev/local/clerk"
@@ -19,11 +19,8 @@ const ClerkOrigin = "https://warble.example"
 // one that fails.
 type Clerk struct {
 	*localclerk.Clerk
-	url string
-
-	mu        sync.Mutex
-	instead   http.HandlerFunc // answers in the Backend API's place, or nil
-	recovered chan struct{}    // closed by RestoreBackend
+	url     string
+	instead atomic.Pointer[http.HandlerFunc] // answers in its place, or nil
 }
 
 // StartClerk serves a local Clerk instance until the test ends. Without an
@@ -40,7 +37,6 @@ func StartClerk(tb testing.TB, config localclerk.Config) *Clerk {
 	c := &Clerk{Clerk: instance}
 	server := httptest.NewServer(http.HandlerFunc(c.serve))
 	tb.Cleanup(server.Close)
-	tb.Cleanup(c.RestoreBackend) // server.Close waits for requests that hang
 	c.url = server.URL
 	return c
 }
@@ -59,34 +55,21 @@ func (c *Clerk) Environment(databaseURL string, more map[string]string) map[stri
 }
 
 // ReplaceBackend has answer take the Backend API's place until RestoreBackend.
-// With nil, requests hang until then.
+// With nil, requests hang until their callers give up.
 func (c *Clerk) ReplaceBackend(answer http.HandlerFunc) {
-	c.RestoreBackend()
-	recovered := make(chan struct{})
 	if answer == nil {
-		answer = func(http.ResponseWriter, *http.Request) { <-recovered }
+		answer = func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.instead, c.recovered = answer, recovered
+	c.instead.Store(&answer)
 }
 
 // RestoreBackend ends ReplaceBackend.
-func (c *Clerk) RestoreBackend() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.recovered != nil {
-		close(c.recovered)
-	}
-	c.instead, c.recovered = nil, nil
-}
+func (c *Clerk) RestoreBackend() { c.instead.Store(nil) }
 
 func (c *Clerk) serve(w http.ResponseWriter, r *http.Request) {
-	c.mu.Lock()
-	answer := c.instead
-	c.mu.Unlock()
-	if answer == nil {
-		answer = c.ServeHTTP
+	if answer := c.instead.Load(); answer != nil {
+		(*answer)(w, r)
+		return
 	}
-	answer(w, r)
+	c.ServeHTTP(w, r)
 }
