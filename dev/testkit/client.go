@@ -30,15 +30,8 @@ type Client struct {
 	tb     testing.TB
 	url    string // Warble's origin
 	clerk  *localclerk.Clerk
-	tokens *tokens
+	tokens *sync.Map // by user: one lasts a minute, and signing is slow
 	http   *http.Client
-}
-
-// tokens are those that were signed for users. One lasts a minute, and signing
-// is slow.
-type tokens struct {
-	sync.Mutex
-	byUser map[string]token
 }
 
 type token struct {
@@ -50,7 +43,7 @@ type token struct {
 // instance.
 func NewClient(tb testing.TB, url string, clerk *Clerk) *Client {
 	return &Client{
-		tb: tb, url: url, clerk: clerk.Clerk, tokens: &tokens{byUser: map[string]token{}},
+		tb: tb, url: url, clerk: clerk.Clerk, tokens: &sync.Map{},
 		http: &http.Client{
 			Timeout:   30 * time.Second,
 			Transport: &http.Transport{MaxIdleConnsPerHost: 100},
@@ -69,22 +62,16 @@ func (c *Client) For(tb testing.TB) *Client {
 
 // Token is a good session token of a user.
 func (c *Client) Token(user string) string {
-	c.tokens.Lock()
-	defer c.tokens.Unlock()
-	known := c.tokens.byUser[user]
-	if time.Since(known.signed) > 30*time.Second {
-		known = token{c.clerk.Token(user), time.Now()}
-		c.tokens.byUser[user] = known
+	if known, ok := c.tokens.Load(user); ok && time.Since(known.(token).signed) < 30*time.Second {
+		return known.(token).text
 	}
-	return known.text
+	signed := token{c.clerk.Token(user), time.Now()}
+	c.tokens.Store(user, signed)
+	return signed.text
 }
 
 // ForgetTokens has Token sign new ones, as after a change of Clerk's key.
-func (c *Client) ForgetTokens() {
-	c.tokens.Lock()
-	defer c.tokens.Unlock()
-	clear(c.tokens.byUser)
-}
+func (c *Client) ForgetTokens() { c.tokens.Clear() }
 
 // CheckOpenAPI is Check of OpenAPI.
 func CheckOpenAPI(request *http.Request, status int, header http.Header, body []byte) (operation string, err error) {
