@@ -69,7 +69,7 @@ finish
 # to others: three lanes keep two processors busy.
 echo "== tests"
 lane commands functions
-lane page trust artifact
-lane api analysis fuzzing
+lane page artifact fuzzing
+lane api trust analysis
 finish
 table

@@ -55,7 +55,7 @@ table() {
   for took in "$logs"/*.time; do
     grep -q FAILED "$took" || continue
     printf '\n== what failed in %s\n' "$(basename "$took" .time)"
-    grep -aE '^ *(--- FAIL|[a-z_]+_test\.go:[0-9]+:)|^panic:' "${took%.time}" | cut -c1-400 | head -n 40
+    grep -aE '^ *(--- FAIL|[a-z_]+\.go:[0-9]+:)|^panic:|DATA RACE|race detected' "${took%.time}" | cut -c1-400 | head -n 40
   done
   echo
   cat "$logs"/*.time | sort -rn

@@ -135,10 +135,18 @@ var promises = []struct {
 	{"nothing scrolls sideways, and motion is reduced where asked", looks},
 }
 
+// Half of the time they wait for timers and for answers, so two run at once, on
+// two sites.
 func TestPage(t *testing.T) {
-	s := start(t, map[string]string{"POST_INTERVAL": "0"})
+	sites := make(chan *site, 2)
+	for range cap(sites) {
+		sites <- start(t, map[string]string{"POST_INTERVAL": "0"})
+	}
 	for _, test := range promises {
 		t.Run(test.promise, func(t *testing.T) {
+			t.Parallel()
+			s := <-sites
+			t.Cleanup(func() { sites <- s }) // after all that follows
 			if _, err := s.db.Exec("DELETE FROM posts"); err != nil {
 				t.Fatal(err)
 			}
