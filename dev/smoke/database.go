@@ -9,7 +9,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -88,12 +87,7 @@ func (s *smoke) unreachable(address string, err error) {
 }
 
 func (s *smoke) checkSchema(ctx context.Context, db *sqlx.Conn) {
-	wanted, err := os.ReadFile(filepath.Join(s.root, "schema.sql"))
-	if err != nil {
-		s.wrong("schema.sql", err.Error(), "Run make smoke in the repository")
-		return
-	}
-	changes, err := schema.Difference(ctx, db, string(wanted), io.Discard)
+	changes, err := schema.Difference(ctx, db, string(s.schema), io.Discard)
 	if err != nil {
 		s.wrong("The database's tables", err.Error(), "Give the user of DATABASE_URL the right to read them")
 		return

@@ -55,7 +55,8 @@ func main() {
 // smoke is one run: a deployment, what it is held against, and what was found.
 type smoke struct {
 	url     string // the deployment's origin
-	root    string // the tree's folder
+	schema  []byte // schema.sql
+	writing []byte // public/js/writing.js, which names ClerkJS's scripts
 	regions []string
 	tree    *localvercel.Server // answers what the tree would: its files, and its routes' headers
 	api     *openapi.Description
@@ -82,7 +83,7 @@ func newSmoke(root string) (*smoke, error) {
 	if err != nil || u.Scheme != "https" || u.Host == "" {
 		return nil, errors.New("say which deployment: make smoke URL=https://…")
 	}
-	s := &smoke{url: "https://" + strings.ToLower(u.Host), root: root, production: true}
+	s := &smoke{url: "https://" + strings.ToLower(u.Host), production: true}
 	routes, err := localvercel.ReadRoutes(filepath.Join(root, "vercel.json"))
 	if err != nil {
 		return nil, err
@@ -94,12 +95,14 @@ func newSmoke(root string) (*smoke, error) {
 			s.tree.Functions[route.Dest] = nothing
 		}
 	}
-	var project struct{ Regions []string }
-	text, err := os.ReadFile(filepath.Join(root, "vercel.json"))
-	if err == nil {
-		err = json.Unmarshal(text, &project)
+	var vercel []byte
+	for file, text := range map[string]*[]byte{"vercel.json": &vercel, "schema.sql": &s.schema, "public/js/writing.js": &s.writing} {
+		if *text, err = os.ReadFile(filepath.Join(root, file)); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
+	var project struct{ Regions []string }
+	if err := json.Unmarshal(vercel, &project); err != nil {
 		return nil, err
 	}
 	s.regions = project.Regions

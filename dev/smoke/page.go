@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -136,11 +135,6 @@ func (s *smoke) checkClerk(ctx context.Context) {
 	if s.page.issuer == "" {
 		return // reported
 	}
-	module, err := os.ReadFile(filepath.Join(s.tree.Static, "js/writing.js"))
-	if err != nil {
-		s.wrong("public/js/writing.js", err.Error(), "Run make smoke in the repository")
-		return
-	}
 	fetch := func(path string) *answer {
 		request, err := http.NewRequestWithContext(ctx, "GET", s.page.issuer+path, nil)
 		if err != nil {
@@ -160,7 +154,7 @@ func (s *smoke) checkClerk(ctx context.Context) {
 		s.wrong(fmt.Sprintf("GET %s%s: %v", s.page.issuer, path, err), "Clerk does not answer where the publishable key or CLERK_PROXY_URL says, and nobody can sign in", "Copy the key again from Clerk's dashboard, API keys; for a production instance set the DNS records of its page Domains; where CLERK_PROXY_URL is set, look at that proxy")
 		return nil
 	}
-	for _, path := range script.FindAllString(string(module), -1) {
+	for _, path := range script.FindAllString(string(s.writing), -1) {
 		a := fetch("/npm/" + path)
 		if a == nil {
 			continue
