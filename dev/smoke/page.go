@@ -76,12 +76,15 @@ func (s *smoke) checkPage(ctx context.Context) {
 	if err != nil {
 		s.wrong("public/", err.Error(), "Run make smoke in the repository")
 	}
+	style := s.wants(httptest.NewRequest("GET", "/app.css", nil)).Body.String()
 	for _, path := range paths {
 		a := s.ask(ctx, "GET", path, "")
 		if a == nil {
 			return
 		}
+		// What lib/page/build.sh wrote into index.html.
 		got := picture.ReplaceAll(a.body, []byte(`content="/og.png"`))
+		got = bytes.Replace(got, []byte("<style>\n"+style+"</style>"), []byte(`<link rel="stylesheet" href="/app.css">`), 1)
 		if want := s.wants(httptest.NewRequest("GET", path, nil)); !bytes.Equal(got, want.Body.Bytes()) {
 			s.wrong(fmt.Sprintf("%s is not this tree's (Age %q)", a.says(), a.header.Get("Age")), "The page is of another deployment than this tree: either this is not the commit that is deployed, or a cache in front keeps an old page beside new functions", "Check out the deployed commit and run this again; if it stays, empty the cache of what stands in front of Vercel, and deploy again")
 		}

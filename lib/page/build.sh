@@ -68,10 +68,19 @@ esac
 printf '// Written by lib/page/build.sh; public by nature.\nexport const publishableKey = "%s";\nexport const clerkHost = "%s";\nexport const proxyUrl = "%s";\n' \
   "$key" "$host" "${proxy%/}" >"$out" || fail "cannot write $out"
 
-# Link previews take a picture by its whole address only. Vercel's build, of a
-# copy of the repository, knows it; any other leaves the page as it is.
+# Vercel's build, of a copy of the repository, writes two things into the page; any
+# other leaves it as it is. Link previews take a picture by its whole address only,
+# and a style of the page's own is there before the posts are.
 page=$(dirname "$out")/index.html
 if [ -n "${CI:-}" ] && [ -n "${VERCEL_PROJECT_PRODUCTION_URL:-}" ] && [ -f "$page" ]; then
-  sed "s#content=\"/og.png\"#content=\"https://$VERCEL_PROJECT_PRODUCTION_URL/og.png\"#" "$page" >"$page.new"
+  sed "s#content=\"/og.png\"#content=\"https://$VERCEL_PROJECT_PRODUCTION_URL/og.png\"#
+/rel=\"stylesheet\"/ {
+  i\\
+<style>
+  r $(dirname "$out")/app.css
+  a\\
+</style>
+  d
+}" "$page" >"$page.new"
   mv "$page.new" "$page"
 fi

@@ -8,19 +8,16 @@ const latest = 60_000;
 
 const most = 100; // posts of a page of the API
 
-/** @type {HTMLLinkElement} */
-const sheet = document.querySelector('link[rel=stylesheet]');
-
 const focusOn = (element) => element?.focus();
 const isPost = (one) => one?.id > 0 && one.userId && one.content && one.createdAt;
 
 class Feed {
-  element = copy('place');
+  element = window.early?.place ?? copy('place');
   list = part(this.element, 'posts');
   older = part(this.element, 'older');
   fresh = part(this.element, 'fresh');
   again = part(this.element, 'again');
-  line = part(this.element, 'says');
+  line = part(this.element, 'line');
   /** @type {Map<number, HTMLElement>} by the post's id */
   articles = new Map();
   /** @type {Post[]} new ones, behind the button */
@@ -76,7 +73,6 @@ class Feed {
     this.reach.disconnect();
   }
 
-  /** Asks as soon as the API allows. */
   wake() {
     this.pause = soonest;
     this.sync(this.earliest - Date.now());
@@ -88,14 +84,13 @@ class Feed {
     this.observe();
   }
 
-  /** Runs one task after another, however each ends. */
   queue(task) {
     const result = this.turn.then(task);
     this.turn = result.catch(() => {});
     return result;
   }
 
-  /** Asks in so many ms, and then again and again. A hidden page asks once at most. */
+  /** Asks in so many ms, and again; a hidden page once. */
   sync(wait = 0) {
     clearTimeout(this.timer);
     if (!this.shown || (document.hidden && (this.loaded || this.tries))) return;
@@ -103,7 +98,6 @@ class Feed {
     this.timer = setTimeout(() => this.sync(), wait);
   }
 
-  /** Loads the posts, or looks for what has changed. */
   async ask() {
     let wait;
     try {
@@ -117,7 +111,6 @@ class Feed {
     this.sync(wait);
   }
 
-  /** Returns when to ask again, in ms. */
   failed(error) {
     const { message, retryAfter } = error;
     const wait = backoff(++this.tries, retryAfter);
@@ -153,10 +146,13 @@ class Feed {
     const { posts, next } = await this.read();
     const last = next && posts.at(-1);
     const all = await withOwn(posts, (post) => this.belongs(post) && (!last || newestFirst(post, last) < 0));
+    const top = [...all];
     for (const child of [...this.list.children]) {
-      const id = postOf(child)?.id ?? 0;
+      const id = postOf(child)?.id;
       if (id < 0) continue; // on its way
-      child.remove();
+      const post = !id && child.matches('article') && top.shift(); // index.html made it
+      if (post) this.articles.set(post.id, createPost(post, child));
+      else child.remove();
       this.articles.delete(id);
     }
     this.newest = posts[0];
@@ -164,13 +160,11 @@ class Feed {
     this.extend(all, posts, next);
     this.loaded = true;
     this.wait([]);
-    if (this.at && !sheet.sheet) await new Promise((done) => sheet.onload = sheet.onerror = done); // or heights are others
     for (let i = 0; i < 20 && this.at && !this.restore(this.at) && this.next; i++) await this.readOlder(most);
     this.settle();
     this.at = null;
   }
 
-  /** Shows posts, as far as a page goes. */
   extend(posts, page, next) {
     this.oldest = page.at(-1);
     this.next = next;
@@ -193,7 +187,6 @@ class Feed {
       await this.queue(async () => this.next && this.readOlder());
       this.settle();
       if (this.next) this.says('Older posts are below.', true);
-      // The button goes away under the finger.
       if (focused && !this.next) focusOn(last?.nextElementSibling);
     } catch (error) {
       this.reach.disconnect(); // only the button asks now, or coming back online
@@ -204,7 +197,6 @@ class Feed {
     this.number();
   }
 
-  /** Reports anew whether it is in reach. */
   observe() {
     this.reach.disconnect();
     this.older.hidden = !this.next;
@@ -235,7 +227,7 @@ class Feed {
     else this.settle();
   }
 
-  /** Changes and removes what was shown before the page was read, as the page says. Returns its other posts. */
+  /** Makes what is shown as the page says. Returns its other posts. */
   async compare(shown, { posts, next }, after) {
     const last = next && posts.at(-1);
     const inside = (post) => (!after || newestFirst(after, post) < 0) && (!last || newestFirst(post, last) <= 0);
@@ -276,7 +268,6 @@ class Feed {
     focusOn(this.articles.get(first.id) ?? this.list.firstElementChild);
   }
 
-  /** Those here, in order, without those on their way. */
   posts() {
     return [...this.list.children].map(postOf).filter((post) => post?.id > 0);
   }
@@ -379,14 +370,13 @@ class Feed {
     return post ? { id: post.id, createdAt: post.createdAt, top: this.topOf(post) } : null;
   }
 
-  /** Scrolls to where a position's post is now, or the next one. Returns whether there is enough to do so. */
+  /** Scrolls to where a position's post is now, or the next one. Returns whether enough is shown. */
   restore(at) {
     const post = at && this.posts().find((post) => newestFirst(post, at) >= 0);
     if (!at || post) scrollTo({ top: at ? scrollY + this.topOf(post) - at.top : 0 });
     return !at || (post && Math.abs(this.topOf(post) - at.top) < 1);
   }
 
-  /** Page Down and Page Up, as in every feed. */
   step(event) {
     const at = this.list.querySelector(':scope > :focus-within:not(.editing)');
     const next = event.key === 'PageDown' ? at?.nextElementSibling : event.key === 'PageUp' && at?.previousElementSibling;
@@ -413,7 +403,6 @@ class Feed {
     this.head();
   }
 
-  /** Heading and title: where one is, and where one can go. */
   head() {
     const [post] = this.posts();
     const userId = this.single ? post?.userId ?? '' : this.id;
@@ -467,7 +456,6 @@ function remember() {
   if (feed?.loaded) writeStorage('sessionStorage', `warble.at.${key}`, feed.position());
 }
 
-/** Shows what the address says, as it was left: also after a reload. */
 function show() {
   const left = kept.get(key);
   if (left) {
@@ -487,7 +475,7 @@ function show() {
     oldest[1].feed.drop();
     kept.delete(oldest[0]);
   }
-  part(document, 'place').replaceChildren(feed.element);
+  if (!feed.element.isConnected) part(document, 'place').replaceChildren(feed.element);
   const shown = feed.show();
   if (left) {
     feed.restore(at);
@@ -496,7 +484,6 @@ function show() {
   return shown;
 }
 
-/** Goes to an address, without a reload where it is one of ours. */
 function go(to) {
   const { origin, pathname, href } = new URL(to, location.href);
   if (origin !== location.origin || !placeOf(pathname)) return location.assign(href);
@@ -521,10 +508,7 @@ document.addEventListener('click', (event) => {
   target?.focus();
 });
 
-if (document.readyState === 'loading') await new Promise((done) => document.addEventListener('DOMContentLoaded', done));
-
-// Writing and signing in come after the first posts, which need neither.
-await Promise.race([show(), new Promise((done) => setTimeout(done, 1_000))]);
+show();
 try {
   (await import('./writing.js')).connect(go);
 } catch {

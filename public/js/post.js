@@ -159,8 +159,7 @@ export function say(line, text, mood = '') {
   if (mood === 'done') setTimeout(() => line.textContent === text && (line.textContent = ''), 8_000);
 }
 
-export function createPost(post) {
-  const article = copy('post');
+export function createPost(post, article = copy('post')) {
   part(article, 'name').id = `by${++count}`;
   part(article, 'text').id = `text${count}`;
   article.setAttribute('aria-labelledby', `by${count}`);
@@ -297,7 +296,7 @@ export function validate(text) {
   return visible.test(text) ? '' : 'Write something first.';
 }
 
-// Times: relative for the eye, exact on hover and for screen readers, in the browser's language.
+// Times, in the browser's language.
 
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' });
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });

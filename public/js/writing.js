@@ -172,7 +172,7 @@ addEventListener('online', () => state === 'down' && again.click());
 signIn.onclick = openSignIn;
 part(toast, 'toast-close').onclick = () => (toast.hidden = true);
 
-/** Counts, and lets Ctrl/Cmd+Enter send. Returns what shows the count. */
+/** Returns what shows the count. */
 function attachCounter(form) {
   const draft = part(form, 'draft');
   const show = () => {

@@ -106,6 +106,7 @@ interface Parts {
   "fresh": HTMLElement;
   "handle": HTMLElement;
   "keys": HTMLDialogElement;
+  "line": HTMLElement;
   "link": HTMLAnchorElement;
   "me": HTMLElement;
   "meter": HTMLElement;
@@ -171,8 +172,8 @@ interface ClerkJS {
 }
 
 interface Window {
-  /** The read that index.html has begun. */
-  early?: { path: string; answer: Promise<[Response, string]> };
+  /** The read that index.html has begun, and the feed whose first articles it makes. */
+  early?: { path: string; answer: Promise<[Response, string]>; place?: HTMLElement };
   Clerk?: ClerkJS;
   __internal_ClerkUICtor?: unknown;
 }
