@@ -132,7 +132,12 @@ const modelScript = `window.model = {
 		if (kind === 'edit') return [{ By: by, Text: JSON.parse(value) }];
 		return [];
 	}),
-	look: () => ({
+	async look() {
+		// Until main.js is there, the page shows texts that nobody can do anything with.
+		while (!document.querySelector('main section[data-kind]')) await new Promise((done) => setTimeout(done, 10));
+		return model.see();
+	},
+	see: () => ({
 		User: model.user(),
 		Path: location.pathname,
 		Draft: model.field().value,
