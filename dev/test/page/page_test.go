@@ -55,6 +55,7 @@ var promises = []struct {
 
 	{"posts come first, without Clerk and without a token", postsFirst},
 	{"what the first post needs is asked for at once, not file after file", askedAtOnce},
+	{"the first posts can be read before the modules are there, which take them over in place", readEarly},
 	{"a Clerk that cannot be reached leaves reading and the draft alone", clerkDown},
 	{"a Clerk that hangs is said to, and is not loaded twice", clerkHangs},
 	{"a token that never comes ends in words, and the text is sent later", tokenHangs},

@@ -96,6 +96,23 @@ func askedAtOnce(t *testing.T, s *site) {
 	tab.Text("one round of requests")
 }
 
+func readEarly(t *testing.T, s *site) {
+	for i := range 5 {
+		s.insert(t, ada, fmt.Sprint("early bird ", i), time.Hour)
+	}
+	come := make(chan struct{})
+	tab := s.browser.NewContext(t)
+	tab.Fail("*/js/*", browser.Outcome{Until: come})
+	tab.StartLoading(s.URL)
+	tab.Text("early bird 4")
+	browser.Eval[bool](tab, `window.first = document.querySelector('article'), true`)
+	close(come)
+	tab.Wait(`document.querySelectorAll('article a[href^="/p/"]').length === 5`)
+	if !browser.Eval[bool](tab, `first === document.querySelector('article')`) {
+		t.Error("the post that somebody reads is replaced")
+	}
+}
+
 func clerkDown(t *testing.T, s *site) {
 	s.insert(t, ada, "still here", time.Hour)
 	tab := s.browser.NewContext(t)
