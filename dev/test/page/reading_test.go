@@ -111,6 +111,19 @@ func readEarly(t *testing.T, s *site) {
 	if !browser.Eval[bool](tab, `first === document.querySelector('article')`) {
 		t.Error("the post that somebody reads is replaced")
 	}
+
+	// An answer that comes after the modules, which are not waited for longer than 1 s.
+	tab = s.browser.NewContext(t)
+	tab.Fail("*/api/posts", browser.Outcome{Delay: 2 * time.Second})
+	tab.StartLoading(s.URL)
+	tab.Wait(`window.Clerk`)
+	if browser.Eval[bool](tab, `Boolean(document.querySelector('article'))`) {
+		t.Fatal("the answer came before the modules")
+	}
+	tab.Wait(`document.querySelectorAll('article a[href^="/p/"]').length === 5`)
+	if count := browser.Eval[int](tab, `document.querySelectorAll('article').length`); count != 5 {
+		t.Errorf("%d posts are shown of 5", count)
+	}
 }
 
 func clerkDown(t *testing.T, s *site) {
