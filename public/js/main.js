@@ -232,11 +232,10 @@ class Feed {
     const last = next && posts.at(-1);
     const inside = (post) => (!after || newestFirst(after, post) < 0) && (!last || newestFirst(post, last) <= 0);
     const all = await withOwn(posts, (post) => this.belongs(post) && inside(post));
-    const found = new Map(all.map((post) => [post.id, post]));
     for (const { id } of shown) {
       const article = this.articles.get(id);
       const post = article && postOf(article); // as it is now
-      const now = found.get(id);
+      const now = all.find((one) => one.id === id);
       if (!post) continue;
       if (!now) inside(post) && !article.matches('.editing') && this.remove(id);
       // An edit that is on its way is newer.
@@ -285,19 +284,16 @@ class Feed {
   add(posts) {
     for (const post of posts) {
       let article = this.articles.get(post.id);
-      if (article) {
-        fillPost(article, post);
-        continue;
-      }
-      article = createPost(post);
-      this.articles.set(post.id, article);
+      if (article) fillPost(article, post);
+      else this.articles.set(post.id, article = createPost(post));
       let before = null;
       for (let at = this.list.lastElementChild; at; at = at.previousElementSibling) {
         const other = postOf(at);
-        if (!other || other.id < 0 || newestFirst(other, post) < 0) break;
+        if (at === article) continue;
+        if (other && (other.id < 0 || newestFirst(other, post) < 0)) break;
         before = at;
       }
-      this.list.insertBefore(article, before);
+      if (!article.parentNode || article.nextElementSibling !== before) this.list.insertBefore(article, before);
     }
     this.number();
   }

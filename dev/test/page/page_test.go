@@ -90,6 +90,7 @@ var promises = []struct {
 
 	{"the counter counts as the server does", counter},
 	{"a post appears at once, and one double click is one post", optimistic},
+	{"one's own post stands below those that are newer", belowNewer},
 	{"the draft survives a reload and a sign-in", draftSurvives},
 	{"a failure keeps the text and sends it again under the same key", sendsAgain},
 	{"an answer that the database lost ends with one post", databaseAnswerLost},

@@ -230,6 +230,15 @@ func staleCDN(t *testing.T, s *site) {
 	wantShown(tab, "from before")
 }
 
+// As when a text is sent again whose first answer was lost, after others' posts.
+func belowNewer(t *testing.T, s *site) {
+	s.insert(t, grace, "newer", -time.Minute)
+	tab := s.as(t, "ada")
+	tab.Text("newer")
+	publish(tab, "mine")
+	wantShown(tab, "newer", "mine")
+}
+
 func twoTabs(t *testing.T, s *site) {
 	one := s.as(t, "ada")
 	two := one.NewTab()
