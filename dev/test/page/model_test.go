@@ -410,7 +410,7 @@ func (m *model) publish(tab *modelTab) {
 		if (!model.user() || document.querySelector('dialog[open]') || %s.includes(value)) return ''; // signing in is a step of its own
 		return model.press(form, 'Publish') || model.press(form, 'Send again') ? value : '';
 	})()`, append([]string{}, edited...))
-	if m.random.IntN(5) == 0 { // a double click
+	if sent != "" && m.random.IntN(5) == 0 { // a double click
 		run[bool](tab, `model.press(model.field().form, '')`)
 	}
 	m.note("publishes %q", sent)
