@@ -133,8 +133,7 @@ const modelScript = `window.model = {
 		return [];
 	}),
 	async look() {
-		// Until main.js is there, the page shows texts that nobody can do anything with.
-		while (!document.querySelector('main section[data-kind]')) await new Promise((done) => setTimeout(done, 10));
+		while (!(` + modulesAreThere + `)) await new Promise((done) => setTimeout(done, 10));
 		return model.see();
 	},
 	see: () => ({

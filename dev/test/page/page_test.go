@@ -41,8 +41,13 @@ func start(t *testing.T, environment map[string]string) *site {
 	environment["DATABASE_URL"] = s.proxy.URL()
 	s.Product = testkit.Start(t, environment)
 	s.browser = browser.Open(t)
+	s.browser.Ready = modulesAreThere
 	return s
 }
+
+// Before its modules come, the page shows texts that nobody can do anything with.
+const modulesAreThere = `!document.querySelector('[data-place]') ||
+	document.querySelector('main section[data-kind]') && !document.querySelector('article:not([aria-labelledby])')`
 
 // The one table of what the page promises. Each is checked with a tab and
 // storage of its own, and with no posts at the beginning.

@@ -2,6 +2,7 @@
 package browser
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -40,6 +41,10 @@ const (
 // Tab is a tab of a browser of its own. A step that does not succeed in time
 // fails the test.
 type Tab struct {
+	// Ready is an expression that Go and Reload wait for after the load event, in this
+	// tab and in those that are opened from it. "" is the load event alone.
+	Ready string
+
 	tb  testing.TB
 	ctx context.Context
 
@@ -70,14 +75,18 @@ func Open(tb testing.TB, flags ...chromedp.ExecAllocatorOption) *Tab {
 // cookies and storage.
 func (tab *Tab) NewTab() *Tab {
 	tab.tb.Helper()
-	return open(tab.tb, tab.ctx)
+	other := open(tab.tb, tab.ctx)
+	other.Ready = tab.Ready
+	return other
 }
 
 // NewContext opens a tab as in a browser of somebody else, without the time that one
 // takes to start. It belongs to the test tb.
 func (tab *Tab) NewContext(tb testing.TB) *Tab {
 	tb.Helper()
-	return open(tb, tab.ctx, chromedp.WithNewBrowserContext())
+	other := open(tb, tab.ctx, chromedp.WithNewBrowserContext())
+	other.Ready = tab.Ready
+	return other
 }
 
 // open opens a tab in the browser of ctx, or the first of a new one.
@@ -292,6 +301,7 @@ func (tab *Tab) Do(step string, actions ...chromedp.Action[chromedp.Void]) {
 func (tab *Tab) Go(address string) {
 	tab.tb.Helper()
 	tab.Do("load "+address, chromedp.Navigate(address))
+	tab.Wait(cmp.Or(tab.Ready, "true"))
 }
 
 // StartLoading loads an address and does not wait for any of it.
@@ -304,6 +314,7 @@ func (tab *Tab) StartLoading(address string) {
 func (tab *Tab) Reload() {
 	tab.tb.Helper()
 	tab.Do("reload", chromedp.Reload())
+	tab.Wait(cmp.Or(tab.Ready, "true"))
 }
 
 // Keys presses keys: the text of keys, or one of package kb's, with modifiers.
