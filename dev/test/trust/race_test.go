@@ -236,7 +236,7 @@ type search struct {
 
 // A state is what was left, and the posts.
 type state struct {
-	left  string // a byte each
+	left  string // a byte for each call: a round has 192
 	posts uint64
 }
 

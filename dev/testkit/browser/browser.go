@@ -2,7 +2,6 @@
 package browser
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -42,7 +41,7 @@ const (
 // fails the test.
 type Tab struct {
 	// Ready is an expression that Go and Reload wait for after the load event, in this
-	// tab and in those that are opened from it. "" is the load event alone.
+	// tab and in those that are opened from it: "true" unless it is set.
 	Ready string
 
 	tb  testing.TB
@@ -68,31 +67,27 @@ func Open(tb testing.TB, flags ...chromedp.ExecAllocatorOption) *Tab {
 		chromedp.Flag("disable-blink-features", "AutomationControlled"), // or ClerkJS believes it is offline
 	}, flags...)...)
 	tb.Cleanup(cancel)
-	return open(tb, ctx)
+	return open(tb, ctx, "true")
 }
 
 // NewTab opens another tab of the same person, who sees it instead: it shares
 // cookies and storage.
 func (tab *Tab) NewTab() *Tab {
 	tab.tb.Helper()
-	other := open(tab.tb, tab.ctx)
-	other.Ready = tab.Ready
-	return other
+	return open(tab.tb, tab.ctx, tab.Ready)
 }
 
 // NewContext opens a tab as in a browser of somebody else, without the time that one
 // takes to start. It belongs to the test tb.
 func (tab *Tab) NewContext(tb testing.TB) *Tab {
 	tb.Helper()
-	other := open(tb, tab.ctx, chromedp.WithNewBrowserContext())
-	other.Ready = tab.Ready
-	return other
+	return open(tb, tab.ctx, tab.Ready, chromedp.WithNewBrowserContext())
 }
 
 // open opens a tab in the browser of ctx, or the first of a new one.
-func open(tb testing.TB, ctx context.Context, options ...chromedp.ContextOption) *Tab {
+func open(tb testing.TB, ctx context.Context, ready string, options ...chromedp.ContextOption) *Tab {
 	tb.Helper()
-	tab := &Tab{tb: tb}
+	tab := &Tab{Ready: ready, tb: tb}
 	ctx, cancel := chromedp.NewContext(ctx, append(options, chromedp.WithListener(tab.listen))...)
 	tb.Cleanup(func() {
 		if err := chromedp.Cancel(ctx); err != nil {
@@ -301,7 +296,7 @@ func (tab *Tab) Do(step string, actions ...chromedp.Action[chromedp.Void]) {
 func (tab *Tab) Go(address string) {
 	tab.tb.Helper()
 	tab.Do("load "+address, chromedp.Navigate(address))
-	tab.Wait(cmp.Or(tab.Ready, "true"))
+	tab.Wait(tab.Ready)
 }
 
 // StartLoading loads an address and does not wait for any of it.
@@ -314,7 +309,7 @@ func (tab *Tab) StartLoading(address string) {
 func (tab *Tab) Reload() {
 	tab.tb.Helper()
 	tab.Do("reload", chromedp.Reload())
-	tab.Wait(cmp.Or(tab.Ready, "true"))
+	tab.Wait(tab.Ready)
 }
 
 // Keys presses keys: the text of keys, or one of package kb's, with modifiers.
