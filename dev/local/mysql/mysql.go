@@ -35,9 +35,8 @@ func init() {
 
 // Server is a running engine. Close ends it.
 type Server struct {
-	addr    net.Addr
-	server  *server.Server
-	handler *serialHandler
+	addr   net.Addr
+	server *server.Server
 }
 
 // Start listens on addr ("127.0.0.1:0" takes a free port) and serves until
@@ -60,19 +59,17 @@ func Start(addr string, log io.Writer) (*Server, error) {
 	}
 
 	provider := memory.NewDBProvider(memory.NewDatabase(database))
-	handler := &serialHandler{log: log, conns: make(map[*mysql.Conn]struct{})}
 	s, err := server.NewServerWithHandler(
 		server.Config{Listener: listener, Address: listener.Addr().String()},
 		sqle.NewDefault(provider), sql.NewContext, memory.NewSessionBuilder(provider), nil,
 		func(h mysql.Handler) (mysql.Handler, error) {
-			handler.Handler = h
-			return handler, nil
+			return &serialHandler{Handler: h, log: log}, nil
 		})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the embedded database: %w", err), listener.Close())
 	}
 	go s.Start() // returns nil, and only after Close
-	return &Server{addr: listener.Addr(), server: s, handler: handler}, nil
+	return &Server{listener.Addr(), s}, nil
 }
 
 // URL is what to put in DATABASE_URL. The user root has no password.
@@ -80,12 +77,12 @@ func (s *Server) URL() string {
 	return fmt.Sprintf("mysql://root@%s/%s", s.addr, database)
 }
 
-// Close stops listening, cuts every connection and drops the data.
+// Close stops listening, and what runs. A connection ends with its client, or with
+// the process.
 func (s *Server) Close() error {
 	if err := s.server.Close(); err != nil {
 		return fmt.Errorf("stop listening: %w", err)
 	}
-	s.handler.closeAll()
 	// The engine reports its own cancelled context as the error of a clean end.
 	if err := s.server.Engine.Close(); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("stop the engine: %w", err)

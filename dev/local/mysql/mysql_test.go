@@ -265,16 +265,6 @@ func TestConnectionCutInsideTransactionBlocksNobody(t *testing.T) {
 	}
 }
 
-func TestClosedEngineCutsItsConnections(t *testing.T) {
-	s, db := start(t, true)
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := db.Exec("INSERT INTO notes (name) VALUES ('late')"); err == nil {
-		t.Error("the closed engine answers")
-	}
-}
-
 func TestEngineWithoutPasswordsListensOnLoopbackOnly(t *testing.T) {
 	for _, addr := range []string{":0", "0.0.0.0:0"} {
 		if s, err := Start(addr, io.Discard); err == nil {

@@ -32,10 +32,6 @@ type serialHandler struct {
 	log   io.Writer                  // of failed statements
 	mu    sync.Mutex                 // held while a statement or a transaction runs
 	owner atomic.Pointer[mysql.Conn] // the connection that holds mu
-
-	connsMu sync.Mutex
-	closed  bool
-	conns   map[*mysql.Conn]struct{}
 }
 
 // run calls statement with the lock held and keeps the lock if the connection
@@ -118,33 +114,9 @@ func (h *serialHandler) ComResetConnection(c *mysql.Conn) error {
 	})
 }
 
-func (h *serialHandler) NewConnection(c *mysql.Conn) {
-	h.connsMu.Lock()
-	h.conns[c] = struct{}{}
-	closed := h.closed
-	h.connsMu.Unlock()
-	h.Handler.NewConnection(c)
-	if closed {
-		c.Close()
-	}
-}
-
 // ConnectionClosed also runs after a panic and for a connection that was cut
 // inside a transaction: its lock is given up, what it did not commit is gone.
 func (h *serialHandler) ConnectionClosed(c *mysql.Conn) {
 	defer h.release(c)
 	h.Handler.ConnectionClosed(c)
-	h.connsMu.Lock()
-	delete(h.conns, c)
-	h.connsMu.Unlock()
-}
-
-// closeAll cuts every connection, and those that are still being accepted.
-func (h *serialHandler) closeAll() {
-	h.connsMu.Lock()
-	defer h.connsMu.Unlock()
-	h.closed = true
-	for c := range h.conns {
-		c.Close()
-	}
 }
