@@ -7,7 +7,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -22,7 +21,6 @@ import (
 
 	"warble/dev/local/project"
 	"warble/dev/local/schema"
-	"warble/lib/database"
 )
 
 func main() {
@@ -38,23 +36,19 @@ func run(ctx context.Context, in io.Reader, out io.Writer) error {
 	if err := project.LoadEnv(".."); err != nil {
 		return err
 	}
-	if err := project.CheckDatabaseURL(); err != nil {
+	config, err := project.DatabaseConfig()
+	if err != nil {
 		return err
 	}
 	wanted, err := os.ReadFile("../schema.sql")
 	if err != nil {
 		return fmt.Errorf("read the schema: %w", err)
 	}
-	config, err := database.Config(os.Getenv("DATABASE_URL"))
+	config.ReadTimeout = 0 // an ALTER of millions of rows takes its time
+	db, err := project.OpenDatabase(config)
 	if err != nil {
 		return err
 	}
-	config.ReadTimeout = 0 // an ALTER of millions of rows takes its time
-	connector, err := mysql.NewConnector(config)
-	if err != nil {
-		return errors.New("DATABASE_URL is malformed") // the driver's own words may quote the password
-	}
-	db := sqlx.NewDb(sql.OpenDB(connector), "mysql")
 	defer db.Close()
 	return push(ctx, db, string(wanted), os.Getenv("CHECK") != "", in, out)
 }

@@ -7,7 +7,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -24,32 +23,36 @@ type db struct {
 	local bool
 	what  string // for the banner
 	url   string // of a local one
-	close func() error
 }
 
 // startDatabase uses the database of DATABASE_URL, or starts an embedded one
 // and names that there. The functions speak to either over TCP.
 func startDatabase(ctx context.Context, root string, port int) (db, error) {
-	if databaseURL := os.Getenv("DATABASE_URL"); databaseURL != "" {
-		if err := project.CheckDatabaseURL(); err != nil {
+	if os.Getenv("DATABASE_URL") != "" {
+		config, err := project.DatabaseConfig()
+		if err != nil {
 			return db{}, err
 		}
-		what := fmt.Sprintf("the one of DATABASE_URL in %s%s", project.Source("DATABASE_URL"), host(databaseURL))
+		what := fmt.Sprintf("the one of DATABASE_URL in %s, at %s", project.Source("DATABASE_URL"), config.Addr)
 		if advice := reach(ctx); advice != "" {
 			what += "\n                " + advice
 		}
-		return db{what: what, close: func() error { return nil }}, nil
+		return db{what: what}, nil
+	}
+	schema, err := os.ReadFile(filepath.Join(root, "schema.sql"))
+	if err != nil {
+		return db{}, fmt.Errorf("read the schema: %w", err)
 	}
 	server, note, err := startMySQL(port)
 	if err != nil {
 		return db{}, fmt.Errorf("start the embedded database: %w", err)
 	}
 	os.Setenv("DATABASE_URL", server.URL())
-	if err := applySchema(ctx, filepath.Join(root, "schema.sql")); err != nil {
+	if err := execute(ctx, string(schema), "apply the schema"); err != nil {
 		return db{}, err
 	}
 	what := "embedded MySQL, in memory: posts go when it ends\n                " + server.URL() + note
-	return db{local: true, what: what, url: server.URL(), close: server.Close}, nil
+	return db{local: true, what: what, url: server.URL()}, nil
 }
 
 // startMySQL starts the embedded database on a port that stays the same for a
@@ -104,29 +107,8 @@ func (d db) schemaSaved(root string) func(string) {
 	}
 }
 
-// host says where a URL leads, and nothing of its user and password.
-func host(databaseURL string) string {
-	u, err := url.Parse(databaseURL)
-	if err != nil || u.Host == "" {
-		return ""
-	}
-	return ", at " + u.Host
-}
-
 //go:embed demo.sql
 var demoPosts string
-
-func publishDemoPosts(ctx context.Context) error {
-	return execute(ctx, demoPosts, "publish the demo posts")
-}
-
-func applySchema(ctx context.Context, file string) error {
-	schema, err := os.ReadFile(file)
-	if err != nil {
-		return fmt.Errorf("read the schema: %w", err)
-	}
-	return execute(ctx, string(schema), "apply the schema")
-}
 
 // execute runs a statement; what says what it is for.
 func execute(ctx context.Context, statement, what string) error {

@@ -60,9 +60,8 @@ func run(ctx context.Context, race bool) error {
 	if err != nil {
 		return err
 	}
-	defer database.close()
 	if database.local && clerk.local != nil {
-		if err := publishDemoPosts(ctx); err != nil {
+		if err := execute(ctx, demoPosts, "publish the demo posts"); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/jmoiron/sqlx"
 
+	"warble/dev/local/project"
 	"warble/dev/local/schema"
 	"warble/lib/database"
 	"warble/lib/problem"
@@ -36,16 +36,9 @@ func (s *smoke) database(ctx context.Context) {
 		s.wrong("DATABASE_URL", strings.TrimSuffix(problem.From(err).Detail, ". Then deploy again."), databaseSettings)
 		return
 	}
-	connector, err := mysql.NewConnector(config)
+	db, err := project.OpenDatabase(config)
 	if err != nil {
 		s.wrong("DATABASE_URL", "It is malformed", databaseSettings)
-		return
-	}
-	pool := sqlx.NewDb(sql.OpenDB(connector), "mysql")
-	defer pool.Close()
-	db, err := pool.Connx(ctx)
-	if err != nil {
-		s.unreachable(config.Addr, err)
 		return
 	}
 	defer db.Close()
@@ -86,7 +79,7 @@ func (s *smoke) unreachable(address string, err error) {
 	s.wrong(fmt.Sprintf("Connecting to %s: %v", address, err), means, do)
 }
 
-func (s *smoke) checkSchema(ctx context.Context, db *sqlx.Conn) {
+func (s *smoke) checkSchema(ctx context.Context, db *sqlx.DB) {
 	changes, err := schema.Difference(ctx, db, string(s.schema), io.Discard)
 	if err != nil {
 		s.wrong("The database's tables", err.Error(), "Give the user of DATABASE_URL the right to read them")
@@ -100,7 +93,7 @@ func (s *smoke) checkSchema(ctx context.Context, db *sqlx.Conn) {
 var grant = regexp.MustCompile(`^GRANT (.+) ON (\S+) TO `)
 
 // checkRights reports rights that the functions do not need.
-func (s *smoke) checkRights(ctx context.Context, db *sqlx.Conn, vitess bool) {
+func (s *smoke) checkRights(ctx context.Context, db *sqlx.DB, vitess bool) {
 	const means, do = "The user of DATABASE_URL may do more than the functions need, and so may whoever gets hold of them", "Give the functions a password with the role readwriter (SELECT, INSERT, UPDATE, DELETE on this database); make push alone needs more"
 	if vitess {
 		// SHOW GRANTS there tells of Vitess's own user. What a password may do shows

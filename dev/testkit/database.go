@@ -1,7 +1,6 @@
 package testkit
 
 import (
-	"database/sql"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/jmoiron/sqlx"
+
+	"warble/dev/local/project"
 )
 
 // DatabaseConfig is the driver's configuration for a DATABASE_URL, without what
@@ -36,11 +37,10 @@ func configOf(u *url.URL) *mysql.Config {
 // Open opens a database, and closes it when the test ends.
 func Open(tb testing.TB, config *mysql.Config) *sqlx.DB {
 	tb.Helper()
-	connector, err := mysql.NewConnector(config)
+	db, err := project.OpenDatabase(config)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	db := sqlx.NewDb(sql.OpenDB(connector), "mysql")
 	tb.Cleanup(func() { db.Close() })
 	return db
 }

@@ -2,7 +2,6 @@ package testkit
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,9 +17,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
 	"github.com/jmoiron/sqlx"
 
+	"warble/dev/local/project"
 	"warble/dev/testkit/mariadb"
 )
 
@@ -111,11 +110,7 @@ func given() (*sqlx.DB, error) {
 	if err != nil || u.Scheme != "mysql" || u.User.Username() == "" || len(u.Path) < 2 || u.Port() == "" || u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback() {
 		return nil, errors.New("URL must be as mysql://user:password@127.0.0.1:3306/database; a server elsewhere needs a tunnel, such as `pscale connect`")
 	}
-	connector, err := mysql.NewConnector(configOf(u))
-	if err != nil {
-		return nil, err
-	}
-	return sqlx.NewDb(sql.OpenDB(connector), "mysql"), nil
+	return project.OpenDatabase(configOf(u))
 }
 
 // prepared makes the given database ready, once in a process.

@@ -3,6 +3,7 @@
 package project
 
 import (
+	"database/sql"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-sql-driver/mysql"
+	"github.com/jmoiron/sqlx"
 	"github.com/joho/godotenv"
 
 	"warble/lib/database"
@@ -89,20 +92,30 @@ func Source(name string) string {
 	return "the environment"
 }
 
-// CheckDatabaseURL returns an error that says what is wrong with DATABASE_URL,
-// and where it is set.
-func CheckDatabaseURL() error {
-	_, err := database.Config(os.Getenv("DATABASE_URL"))
+// DatabaseConfig reads DATABASE_URL as the functions do. Its error says what is
+// wrong with it, and where it is set.
+func DatabaseConfig() (*mysql.Config, error) {
+	config, err := database.Config(os.Getenv("DATABASE_URL"))
 	if err == nil {
-		return nil
+		return config, nil
 	}
 	if os.Getenv("DATABASE_URL") == "" {
-		return errors.New("DATABASE_URL is missing: write it into .env.local, as .env.example shows, or into the environment")
+		return nil, errors.New("DATABASE_URL is missing: write it into .env.local, as .env.example shows, or into the environment")
 	}
 	// The functions' own message is for a deployment.
 	advice := strings.TrimPrefix(problem.From(err).Detail, "The environment variable DATABASE_URL ")
 	advice = strings.TrimSuffix(advice, ". Then deploy again.")
-	return fmt.Errorf("DATABASE_URL in %s %s", Source("DATABASE_URL"), advice)
+	return nil, fmt.Errorf("DATABASE_URL in %s %s", Source("DATABASE_URL"), advice)
+}
+
+// OpenDatabase returns a pool of connections. Its error does not quote the
+// password, as the driver's own may.
+func OpenDatabase(config *mysql.Config) (*sqlx.DB, error) {
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		return nil, errors.New("the database's address is malformed")
+	}
+	return sqlx.NewDb(sql.OpenDB(connector), "mysql"), nil
 }
 
 // CheckClerkKeys returns an error unless both keys are set, or neither, and each

@@ -25,7 +25,7 @@ type Change struct {
 // Difference returns what brings the database to the schema, in an order that
 // works. A table that is not in the schema is somebody else's: it is named on
 // out and left alone.
-func Difference(ctx context.Context, db *sqlx.Conn, schema string, out io.Writer) ([]Change, error) {
+func Difference(ctx context.Context, db sqlx.QueryerContext, schema string, out io.Writer) ([]Change, error) {
 	vtlog.SwapLogger(slog.New(slog.DiscardHandler)) // it tells of each step of the comparison
 	vt, err := vtenv.New(vtenv.Options{})
 	if err != nil {
@@ -38,7 +38,7 @@ func Difference(ctx context.Context, db *sqlx.Conn, schema string, out io.Writer
 	}
 
 	var tables []string
-	if err := db.SelectContext(ctx, &tables, "SHOW TABLES"); err != nil {
+	if err := sqlx.SelectContext(ctx, db, &tables, "SHOW TABLES"); err != nil {
 		return nil, fmt.Errorf("list the tables: %w", err)
 	}
 	var statements []string

@@ -7,7 +7,6 @@
 package mariadb
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -25,6 +24,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"warble/dev/local/process"
+	"warble/dev/local/project"
 )
 
 const (
@@ -152,11 +152,10 @@ func (s *Server) Start() error {
 	config.User, config.Passwd = username, password
 	config.Timeout, config.ReadTimeout = timeout, timeout
 	config.Logger = &mysql.NopLogger{}
-	connector, err := mysql.NewConnector(config)
+	db, err := project.OpenDatabase(config)
 	if err != nil {
 		return err
 	}
-	db := sql.OpenDB(connector)
 	defer db.Close()
 	if err := s.process.WaitReady(timeout, db.Ping); err != nil {
 		log, _ := os.ReadFile(s.path("log"))
