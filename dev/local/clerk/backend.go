@@ -1,6 +1,7 @@
 package clerk
 
 import (
+	"cmp"
 	"crypto/subtle"
 	"encoding/json"
 	"net/http"
@@ -33,7 +34,7 @@ func (c *Clerk) Calls(path string) int {
 }
 
 func (c *Clerk) counted(answer answerer) answerer {
-	return func(w http.ResponseWriter, r *http.Request) (any, error) {
+	return func(w http.ResponseWriter, r *http.Request) (any, *apiError) {
 		c.calls[r.URL.Path]++
 		if subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+c.secret)) != 1 {
 			return nil, &apiError{http.StatusUnauthorized, "authentication_invalid",
@@ -43,14 +44,10 @@ func (c *Clerk) counted(answer answerer) answerer {
 	}
 }
 
-func (c *Clerk) listUsers(_ http.ResponseWriter, r *http.Request) (any, error) {
-	limit := 10 // Clerk's default; 500 is its most
-	if s := r.Form.Get("limit"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 || n > 500 {
-			return nil, refuse("form_param_value_invalid", "limit", "limit must be 1 to 500.")
-		}
-		limit = n
+func (c *Clerk) listUsers(_ http.ResponseWriter, r *http.Request) (any, *apiError) {
+	limit, err := strconv.Atoi(cmp.Or(r.Form.Get("limit"), "10")) // Clerk's default
+	if err != nil || limit < 1 || limit > 500 {
+		return nil, refuse("form_param_value_invalid", "limit", "limit must be 1 to 500.")
 	}
 	users := c.matching(r)
 	answer := []any{}
@@ -62,28 +59,26 @@ func (c *Clerk) listUsers(_ http.ResponseWriter, r *http.Request) (any, error) {
 	return answer, nil
 }
 
-func (c *Clerk) countUsers(_ http.ResponseWriter, r *http.Request) (any, error) {
+func (c *Clerk) countUsers(_ http.ResponseWriter, r *http.Request) (any, *apiError) {
 	return map[string]any{"object": "total_count", "total_count": len(c.matching(r))}, nil
 }
 
 // matching is all users, or those of them that user_id parameters name.
 func (c *Clerk) matching(r *http.Request) []*user {
 	ids := r.Form["user_id"]
-	var users []*user
-	for _, u := range c.users {
-		if len(ids) == 0 || slices.Contains(ids, u.ID) {
-			users = append(users, u)
-		}
-	}
-	return users
+	return slices.DeleteFunc(slices.Clone(c.users), func(u *user) bool {
+		return len(ids) > 0 && !slices.Contains(ids, u.ID)
+	})
 }
 
-func (c *Clerk) getKeys(http.ResponseWriter, *http.Request) (any, error) { return c.key.jwks(), nil }
+func (c *Clerk) getKeys(http.ResponseWriter, *http.Request) (any, *apiError) {
+	return c.key.jwks(), nil
+}
 
 // createUser makes a user without a password, who can have sessions through
 // createSession only. As an instance does that asks for user names, it refuses a
 // user without one.
-func (c *Clerk) createUser(_ http.ResponseWriter, r *http.Request) (any, error) {
+func (c *Clerk) createUser(_ http.ResponseWriter, r *http.Request) (any, *apiError) {
 	var wanted struct {
 		Emails   []string `json:"email_address"`
 		Username string   `json:"username"`
@@ -99,7 +94,7 @@ func (c *Clerk) createUser(_ http.ResponseWriter, r *http.Request) (any, error) 
 	return c.userJSON(u), nil
 }
 
-func (c *Clerk) removeUser(_ http.ResponseWriter, r *http.Request) (any, error) {
+func (c *Clerk) removeUser(_ http.ResponseWriter, r *http.Request) (any, *apiError) {
 	u := c.userByID(r.PathValue("id"))
 	if u == nil {
 		return nil, &apiError{http.StatusNotFound, "resource_not_found", "There is no such user.", ""}
@@ -107,7 +102,7 @@ func (c *Clerk) removeUser(_ http.ResponseWriter, r *http.Request) (any, error) 
 	return c.forget(u), nil
 }
 
-func (c *Clerk) createSession(_ http.ResponseWriter, r *http.Request) (any, error) {
+func (c *Clerk) createSession(_ http.ResponseWriter, r *http.Request) (any, *apiError) {
 	var wanted struct {
 		UserID string `json:"user_id"`
 	}
@@ -120,7 +115,7 @@ func (c *Clerk) createSession(_ http.ResponseWriter, r *http.Request) (any, erro
 }
 
 // createSessionToken makes a token that names no page: nobody's browser asked for it.
-func (c *Clerk) createSessionToken(_ http.ResponseWriter, r *http.Request) (any, error) {
+func (c *Clerk) createSessionToken(_ http.ResponseWriter, r *http.Request) (any, *apiError) {
 	id := r.PathValue("id")
 	userID := c.backendSessions[id]
 	if c.userByID(userID) == nil {

@@ -8,6 +8,7 @@
 package clerk
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -68,27 +69,16 @@ func New(cfg Config) (*Clerk, error) {
 	if err != nil || u.Host == "" || u.Scheme+"://"+u.Host != cfg.Origin {
 		return nil, fmt.Errorf("local clerk: origin %q: want scheme://host[:port] and nothing more", cfg.Origin)
 	}
-	key, err := newSigningKey()
-	if err != nil {
-		return nil, fmt.Errorf("local clerk: make the signing key: %w", err)
-	}
-	pem, err := key.publicPEM()
-	if err != nil {
-		return nil, fmt.Errorf("local clerk: encode the public key: %w", err)
-	}
 	c := &Clerk{
-		origin: cfg.Origin, scripts: cfg.Scripts, host: cfg.Host,
+		origin: cfg.Origin, scripts: cfg.Scripts, host: cmp.Or(cfg.Host, DefaultHost),
 		secret: "sk_test_" + rand.Text(),
-		key:    key, users: demoUsers(),
+		key:    newSigningKey(), users: demoUsers(),
 		clients: map[string]*client{}, calls: map[string]int{}, backendSessions: map[string]string{},
-	}
-	if c.host == "" {
-		c.host = DefaultHost
 	}
 	c.env = map[string]string{
 		"CLERK_PUBLISHABLE_KEY":    "pk_test_" + base64.StdEncoding.EncodeToString([]byte(c.host+"$")),
 		"CLERK_SECRET_KEY":         c.secret,
-		"CLERK_JWT_KEY":            pem,
+		"CLERK_JWT_KEY":            c.key.publicPEM(),
 		"CLERK_API_URL":            c.origin + Prefix,
 		"CLERK_AUTHORIZED_PARTIES": c.origin,
 	}
@@ -129,28 +119,23 @@ func (c *Clerk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if path, ok := strings.CutPrefix(r.URL.Path, Prefix+"/"); ok {
 		r.URL.Path, r.URL.RawPath = "/"+path, ""
 	}
+	if err := parseForm(w, r); err != nil {
+		writeError(w, err)
+		return
+	}
 	// ClerkJS sends every write as a simple POST, so that browsers ask for no preflight.
 	if method := r.URL.Query().Get("_method"); r.Method == http.MethodPost && method != "" {
 		r.Method = strings.ToUpper(method)
 	}
-	limit := int64(maxBody)
-	if isUpload(r) {
-		limit = maxPicture
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, limit)
 	c.mux.ServeHTTP(w, r)
 }
 
 // An answerer makes the value to send as JSON, with c.mu held; the value must
-// not share memory with c. Its errors are *apiError.
-type answerer func(w http.ResponseWriter, r *http.Request) (any, error)
+// not share memory with c.
+type answerer func(w http.ResponseWriter, r *http.Request) (any, *apiError)
 
 func (c *Clerk) locked(answer answerer) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if err := parseForm(r); err != nil {
-			writeError(w, err)
-			return
-		}
 		c.mu.Lock()
 		value, err := answer(w, r)
 		c.mu.Unlock()
@@ -162,16 +147,19 @@ func (c *Clerk) locked(answer answerer) http.HandlerFunc {
 	}
 }
 
-// parseForm reads the body of any method: net/http reads none on the DELETE
-// that ClerkJS sends as a POST.
-func parseForm(r *http.Request) error {
-	method := r.Method
-	r.Method = http.MethodPost
-	err := r.ParseForm()
-	if err == nil && isUpload(r) {
-		err = r.ParseMultipartForm(maxPicture)
+// parseForm reads a form, before a POST takes the method that it stands for:
+// net/http reads none on a DELETE.
+func parseForm(w http.ResponseWriter, r *http.Request) *apiError {
+	isUpload := strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data")
+	limit := int64(maxBody)
+	if isUpload {
+		limit = maxPicture
 	}
-	r.Method = method
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
+	err := r.ParseForm()
+	if err == nil && isUpload {
+		err = r.ParseMultipartForm(limit)
+	}
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -180,11 +168,6 @@ func parseForm(r *http.Request) error {
 		return &apiError{http.StatusBadRequest, "request_body_invalid", "The request's body is not a form.", ""}
 	}
 	return nil
-}
-
-// isUpload tells whether a form comes with a file.
-func isUpload(r *http.Request) bool {
-	return strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data")
 }
 
 // An apiError is one error in Clerk's form. param names the form field that
@@ -196,17 +179,11 @@ type apiError struct {
 }
 
 // refuse is the error of a form's field.
-func refuse(code, param, message string) error {
+func refuse(code, param, message string) *apiError {
 	return &apiError{http.StatusUnprocessableEntity, code, message, param}
 }
 
-func (e *apiError) Error() string { return e.code }
-
-func writeError(w http.ResponseWriter, err error) {
-	var e *apiError
-	if !errors.As(err, &e) {
-		e = &apiError{http.StatusInternalServerError, "internal_clerk_error", err.Error(), ""}
-	}
+func writeError(w http.ResponseWriter, e *apiError) {
 	entry := map[string]any{"code": e.code, "message": e.message, "long_message": e.message}
 	if e.param != "" {
 		entry["meta"] = map[string]any{"param_name": e.param}

@@ -513,9 +513,7 @@ func TestTokensForTestsAreGoodUntilTheKeyRotates(t *testing.T) {
 		t.Errorf("SignClaims: %v", err)
 	}
 	before, key := kid(t, good), c.Env()["CLERK_JWT_KEY"]
-	if err := c.RotateKey(); err != nil {
-		t.Fatal(err)
-	}
+	c.RotateKey()
 	rotated := c.Token(People[0].ID)
 	if _, _, err := verify(t, c, rotated); err == nil || kid(t, rotated) == before || c.Env()["CLERK_JWT_KEY"] != key {
 		t.Error("after RotateKey the old key must stay in Env and not verify new tokens, which have another kid")

@@ -1,10 +1,12 @@
 package clerk
 
-// environment is what ClerkJS's components take their shape from: people sign
+import "net/http"
+
+// getEnvironment is what ClerkJS's components take their shape from: people sign
 // up with a user name and a password. What is left out has ClerkJS's own
 // default, which is off. (E-mail addresses do work as identifiers; showing them
 // in the forms would ask for a verification that nobody can send.)
-func (c *Clerk) environment() map[string]any {
+func (c *Clerk) getEnvironment(http.ResponseWriter, *http.Request) (any, *apiError) {
 	attribute := func(enabled, required, identifier bool) map[string]any {
 		return map[string]any{
 			"enabled": enabled, "required": required, "used_for_first_factor": identifier,
@@ -36,5 +38,5 @@ func (c *Clerk) environment() map[string]any {
 			"password_settings": map[string]any{"min_length": minPassword, "max_length": maxPassword},
 			"username_settings": map[string]any{"min_length": minUsername, "max_length": maxUsername},
 		},
-	}
+	}, nil
 }

@@ -1,6 +1,7 @@
 package clerk
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -71,12 +72,8 @@ func (c *Clerk) frontend() map[string]answerer {
 
 // newDevBrowser answers for keys of *.accounts.dev hosts, whose ClerkJS then
 // sends the id along instead of relying on a cookie.
-func (c *Clerk) newDevBrowser(http.ResponseWriter, *http.Request) (any, error) {
+func (c *Clerk) newDevBrowser(http.ResponseWriter, *http.Request) (any, *apiError) {
 	return map[string]any{"object": "dev_browser", "id": newID("dvb")}, nil
-}
-
-func (c *Clerk) getEnvironment(http.ResponseWriter, *http.Request) (any, error) {
-	return c.environment(), nil
 }
 
 // clientKey is the secret that a browser is known by, or "".
@@ -136,7 +133,7 @@ func (c *Clerk) clientJSON(cl *client) any {
 	}
 }
 
-func (c *Clerk) getClient(_ http.ResponseWriter, r *http.Request) (any, error) {
+func (c *Clerk) getClient(_ http.ResponseWriter, r *http.Request) (any, *apiError) {
 	return map[string]any{"response": c.clientJSON(c.clientOf(r))}, nil
 }
 
@@ -144,7 +141,7 @@ func (c *Clerk) getClient(_ http.ResponseWriter, r *http.Request) (any, error) {
 
 // createSignIn takes the identifier, and the password too where ClerkJS had it
 // filled in by the browser.
-func (c *Clerk) createSignIn(w http.ResponseWriter, r *http.Request) (any, error) {
+func (c *Clerk) createSignIn(w http.ResponseWriter, r *http.Request) (any, *apiError) {
 	if err := c.refuseSecondSession(r); err != nil {
 		return nil, err
 	}
@@ -160,7 +157,7 @@ func (c *Clerk) createSignIn(w http.ResponseWriter, r *http.Request) (any, error
 	return c.wrapped(c.signInJSON(cl.signIn), cl), nil
 }
 
-func (c *Clerk) attemptPassword(_ http.ResponseWriter, r *http.Request) (any, error) {
+func (c *Clerk) attemptPassword(_ http.ResponseWriter, r *http.Request) (any, *apiError) {
 	cl := c.clientOf(r)
 	if cl == nil || cl.signIn == nil || cl.signIn.id != r.PathValue("id") {
 		return nil, &apiError{http.StatusNotFound, "resource_not_found", "No such sign-in: start again.", ""}
@@ -174,7 +171,7 @@ func (c *Clerk) attemptPassword(_ http.ResponseWriter, r *http.Request) (any, er
 	return c.checkPassword(cl, r.Form.Get("password"))
 }
 
-func (c *Clerk) checkPassword(cl *client, password string) (any, error) {
+func (c *Clerk) checkPassword(cl *client, password string) (any, *apiError) {
 	if password != cl.signIn.user.password {
 		return nil, refuse("form_password_incorrect", "password", "Password is incorrect. Try again, or use another method.")
 	}
@@ -184,7 +181,7 @@ func (c *Clerk) checkPassword(cl *client, password string) (any, error) {
 
 // refuseSecondSession keeps to one person a browser, Clerk's default. ClerkJS
 // reacts to the code by showing who is signed in.
-func (c *Clerk) refuseSecondSession(r *http.Request) error {
+func (c *Clerk) refuseSecondSession(r *http.Request) *apiError {
 	if cl := c.clientOf(r); cl == nil || len(cl.sessions) == 0 {
 		return nil
 	}
@@ -210,7 +207,7 @@ func (c *Clerk) signInJSON(s *signIn) any {
 var usernamePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
 // checkUsername refuses a name that nobody may take.
-func (c *Clerk) checkUsername(username string) error {
+func (c *Clerk) checkUsername(username string) *apiError {
 	switch {
 	case len(username) < minUsername || len(username) > maxUsername:
 		return refuse("form_username_invalid_length", "username",
@@ -224,7 +221,7 @@ func (c *Clerk) checkUsername(username string) error {
 }
 
 // signUp takes everything in the one call that ClerkJS makes of its form.
-func (c *Clerk) signUp(w http.ResponseWriter, r *http.Request) (any, error) {
+func (c *Clerk) signUp(w http.ResponseWriter, r *http.Request) (any, *apiError) {
 	if err := c.refuseSecondSession(r); err != nil {
 		return nil, err
 	}
@@ -266,8 +263,8 @@ func startSession(cl *client, u *user) *session {
 
 // withSession finds the session in the path, which must be the browser's own.
 // ClerkJS reacts to the 401 by asking who is signed in.
-func (c *Clerk) withSession(answer func(*http.Request, *client, *session) (any, error)) answerer {
-	return func(_ http.ResponseWriter, r *http.Request) (any, error) {
+func (c *Clerk) withSession(answer func(*http.Request, *client, *session) (any, *apiError)) answerer {
+	return func(_ http.ResponseWriter, r *http.Request) (any, *apiError) {
 		if cl := c.clientOf(r); cl != nil {
 			for _, s := range cl.sessions {
 				if s.id == r.PathValue("id") {
@@ -279,26 +276,23 @@ func (c *Clerk) withSession(answer func(*http.Request, *client, *session) (any, 
 	}
 }
 
-func (c *Clerk) touchSession(_ *http.Request, cl *client, s *session) (any, error) {
+func (c *Clerk) touchSession(_ *http.Request, cl *client, s *session) (any, *apiError) {
 	return c.wrapped(c.sessionJSON(s), cl), nil
 }
 
-func (c *Clerk) newToken(r *http.Request, _ *client, s *session) (any, error) {
-	party := r.Header.Get("Origin")
-	if party == "" {
-		party = c.origin
-	}
+func (c *Clerk) newToken(r *http.Request, _ *client, s *session) (any, *apiError) {
+	party := cmp.Or(r.Header.Get("Origin"), c.origin)
 	return map[string]any{"object": "token", "jwt": c.sessionToken(s.id, s.user.ID, party, s.created)}, nil
 }
 
-func (c *Clerk) endSession(_ *http.Request, cl *client, s *session) (any, error) {
+func (c *Clerk) endSession(_ *http.Request, cl *client, s *session) (any, *apiError) {
 	cl.sessions = slices.DeleteFunc(cl.sessions, func(other *session) bool { return other == s })
 	ended := c.sessionJSON(s)
 	ended["status"] = "removed"
 	return c.wrapped(ended, cl), nil
 }
 
-func (c *Clerk) signOut(_ http.ResponseWriter, r *http.Request) (any, error) {
+func (c *Clerk) signOut(_ http.ResponseWriter, r *http.Request) (any, *apiError) {
 	cl := c.clientOf(r)
 	if cl != nil {
 		cl.sessions, cl.signIn = nil, nil
@@ -307,8 +301,8 @@ func (c *Clerk) signOut(_ http.ResponseWriter, r *http.Request) (any, error) {
 }
 
 // withUser finds who is signed in in the browser.
-func (c *Clerk) withUser(answer func(*http.Request, *client, *user) (any, error)) answerer {
-	return func(_ http.ResponseWriter, r *http.Request) (any, error) {
+func (c *Clerk) withUser(answer func(*http.Request, *client, *user) (any, *apiError)) answerer {
+	return func(_ http.ResponseWriter, r *http.Request) (any, *apiError) {
 		cl := c.clientOf(r)
 		if cl == nil || len(cl.sessions) == 0 {
 			return nil, &apiError{http.StatusUnauthorized, "authentication_invalid", "You are signed out.", ""}
@@ -318,7 +312,7 @@ func (c *Clerk) withUser(answer func(*http.Request, *client, *user) (any, error)
 }
 
 // activeSessions is what the user profile lists as devices.
-func (c *Clerk) activeSessions(_ *http.Request, _ *client, u *user) (any, error) {
+func (c *Clerk) activeSessions(_ *http.Request, _ *client, u *user) (any, *apiError) {
 	active := []any{}
 	for _, cl := range c.clients {
 		for _, s := range cl.sessions {
@@ -335,7 +329,7 @@ func (c *Clerk) activeSessions(_ *http.Request, _ *client, u *user) (any, error)
 // The profile
 
 // editUser changes what a form of the profile has. The picture has its own.
-func (c *Clerk) editUser(r *http.Request, cl *client, u *user) (any, error) {
+func (c *Clerk) editUser(r *http.Request, cl *client, u *user) (any, *apiError) {
 	if username := r.Form.Get("username"); r.Form.Has("username") && !strings.EqualFold(username, u.Username) {
 		if err := c.checkUsername(username); err != nil {
 			return nil, err
@@ -351,16 +345,13 @@ func (c *Clerk) editUser(r *http.Request, cl *client, u *user) (any, error) {
 }
 
 // setPicture keeps the picture that a browser sends as it is.
-func (c *Clerk) setPicture(r *http.Request, cl *client, u *user) (any, error) {
+func (c *Clerk) setPicture(r *http.Request, cl *client, u *user) (any, *apiError) {
 	file, _, err := r.FormFile("file")
 	if err != nil {
 		return nil, refuse("form_param_missing", "file", "Choose a picture.")
 	}
 	defer file.Close()
-	picture, err := io.ReadAll(file)
-	if err != nil {
-		return nil, err
-	}
+	picture, _ := io.ReadAll(file) // parseForm has it in memory
 	switch http.DetectContentType(picture) {
 	case "image/png", "image/jpeg", "image/gif", "image/webp":
 	default:
@@ -370,7 +361,7 @@ func (c *Clerk) setPicture(r *http.Request, cl *client, u *user) (any, error) {
 	return c.wrapped(c.pictureJSON(u), cl), nil
 }
 
-func (c *Clerk) removePicture(_ *http.Request, cl *client, u *user) (any, error) {
+func (c *Clerk) removePicture(_ *http.Request, cl *client, u *user) (any, *apiError) {
 	u.picture, u.pictureID = nil, ""
 	return c.wrapped(c.pictureJSON(u), cl), nil
 }
@@ -379,7 +370,7 @@ func (c *Clerk) pictureJSON(u *user) any {
 	return map[string]any{"object": "image", "id": orNil(u.pictureID), "name": u.Username, "public_url": c.imageURL(u)}
 }
 
-func (c *Clerk) deleteUser(_ *http.Request, cl *client, u *user) (any, error) {
+func (c *Clerk) deleteUser(_ *http.Request, cl *client, u *user) (any, *apiError) {
 	return c.wrapped(c.forget(u), cl), nil
 }
 

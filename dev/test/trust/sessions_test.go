@@ -30,9 +30,7 @@ func TestANewSigningKeySignsNobodyOutForLong(t *testing.T) {
 	s := fetchesKeys(t)
 	s.Must(200, ada, "GET", "/api/posts", "")
 	old, unseen := s.bearer(ada), s.bearer(grace)
-	if err := s.clerk.RotateKey(); err != nil {
-		t.Fatal(err)
-	}
+	s.clerk.RotateKey()
 	s.ForgetTokens()
 	s.Must(201, ada, "POST", "/api/posts", testkit.Content(private)) // a process that starts now
 	// One that knows the old key asks again when it may; until then Clerk's own
@@ -65,9 +63,7 @@ func TestStrangersKeysMakeNobodyFetchWithoutLimit(t *testing.T) {
 	s.Must(201, ada, "POST", "/api/posts", testkit.Content(private))
 	var sent int
 	for range 20 {
-		if err := stranger.RotateKey(); err != nil { // another kid
-			t.Fatal(err)
-		}
+		stranger.RotateKey() // another kid
 		token := "Bearer " + stranger.Token(ada)
 		var sending sync.WaitGroup
 		for range 10 {
