@@ -176,8 +176,8 @@ func (a *answer) says() string {
 	return strings.TrimSuffix(fmt.Sprintf("%s = %d %s", a.what, a.status, strings.TrimSuffix(a.problem.Detail, ".")), " ")
 }
 
-// ask sends a request to the deployment. Nil is no answer, which is reported. The
-// headers are pairs of name and value.
+// ask sends a request to the deployment. An answer of status 0 is none, which is
+// reported. The headers are pairs of name and value.
 func (s *smoke) ask(ctx context.Context, method, path, body string, headers ...string) *answer {
 	request, err := http.NewRequestWithContext(ctx, method, s.url+path, strings.NewReader(body))
 	if err != nil {
@@ -197,8 +197,8 @@ func (s *smoke) ask(ctx context.Context, method, path, body string, headers ...s
 		return http.ErrUseLastResponse // a redirect is an answer too
 	}}, request)
 	if err != nil {
-		s.wrong(fmt.Sprintf("%s %s: %v", method, path, errors.Unwrap(err)), "The deployment does not answer", "Compare the URL with the one in Vercel's dashboard; look at the domain's DNS records there")
-		return nil
+		s.wrong(fmt.Sprintf("%s %s: %v", method, path, err), "The deployment does not answer", "Compare the URL with the one in Vercel's dashboard; look at the domain's DNS records there")
+		return &answer{}
 	}
 	isProblem := strings.HasPrefix(a.header.Get("Content-Type"), "application/problem+json")
 	if isProblem {
@@ -218,13 +218,13 @@ func (s *smoke) ask(ctx context.Context, method, path, body string, headers ...s
 // deployThis is what to do where deployment and tree differ.
 const deployThis = "Check out the commit that is deployed, or deploy this one; if it stays, look for a proxy in front of Vercel that changes answers"
 
-// send sends a request, and reads the whole answer.
+// send sends a request, and reads the whole answer. Its error is without the URL.
 func (s *smoke) send(client *http.Client, request *http.Request) (*answer, error) {
 	s.requests++
 	begun := time.Now()
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, err
+		return nil, errors.Unwrap(err)
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -22,7 +21,7 @@ import (
 // is a deployment of ours to check further.
 func (s *smoke) outside(ctx context.Context) bool {
 	page := s.ask(ctx, "GET", "/", "")
-	if page == nil || !s.isOurs(page) {
+	if page.status == 0 || !s.isOurs(page) {
 		return false
 	}
 	s.ours = true
@@ -79,7 +78,7 @@ func (s *smoke) checkPage(ctx context.Context) {
 	style := s.wants(httptest.NewRequest("GET", "/app.css", nil)).Body.String()
 	for _, path := range paths {
 		a := s.ask(ctx, "GET", path, "")
-		if a == nil {
+		if a.status == 0 {
 			return
 		}
 		// What lib/page/build.sh wrote into index.html.
@@ -104,7 +103,7 @@ var constant = regexp.MustCompile(`export const (\w+) = "([^"]*)";`)
 
 func (s *smoke) readConfig(ctx context.Context, page *answer) {
 	a := s.ask(ctx, "GET", "/config.js", "")
-	if a == nil {
+	if a.status == 0 {
 		return
 	}
 	values := map[string]string{}
@@ -146,13 +145,11 @@ func (s *smoke) checkClerk(ctx context.Context) {
 		request.Header.Set("Origin", s.url)
 		// Clerk leads on to the newest version.
 		a, err := s.send(&http.Client{Timeout: timeout}, request)
-		if err == nil && a.status == http.StatusOK {
-			return a
+		if err == nil && a.status != http.StatusOK {
+			err = fmt.Errorf("%d", a.status)
 		}
 		if err == nil {
-			err = fmt.Errorf("%d", a.status)
-		} else {
-			err = errors.Unwrap(err) // without the URL
+			return a
 		}
 		s.wrong(fmt.Sprintf("GET %s%s: %v", s.page.issuer, path, err), "Clerk does not answer where the publishable key or CLERK_PROXY_URL says, and nobody can sign in", "Copy the key again from Clerk's dashboard, API keys; for a production instance set the DNS records of its page Domains; where CLERK_PROXY_URL is set, look at that proxy")
 		return nil

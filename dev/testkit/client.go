@@ -3,7 +3,6 @@ package testkit
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -197,13 +196,13 @@ type Problem struct {
 
 // Answer is an answer over HTTP. What its body does not have is zero.
 type Answer struct {
-	Status int
-	Header http.Header
-	Text   string // the body
+	Status  int         `json:"-"`
+	Header  http.Header `json:"-"`
+	Text    string      `json:"-"` // the body
+	Problem Problem     `json:"-"`
 	Post
-	Posts   []Post
-	Next    string
-	Problem Problem
+	Posts []Post `json:"posts"`
+	Next  string `json:"next"`
 }
 
 // NewAnswer decodes an answer. A body that says it is JSON and is not is an error.
@@ -212,20 +211,13 @@ func NewAnswer(status int, header http.Header, body []byte) (Answer, error) {
 	if len(body) == 0 || !strings.Contains(header.Get("Content-Type"), "json") {
 		return got, nil
 	}
-	var list struct {
-		Posts []Post `json:"posts"`
-		Next  string `json:"next"`
-	}
-	var err error
+	var into any = &got
 	if strings.HasPrefix(header.Get("Content-Type"), "application/problem+json") {
-		err = json.Unmarshal(body, &got.Problem)
-	} else {
-		err = errors.Join(json.Unmarshal(body, &got.Post), json.Unmarshal(body, &list))
+		into = &got.Problem
 	}
-	if err != nil {
+	if err := json.Unmarshal(body, into); err != nil {
 		return got, fmt.Errorf("body %q: %w", body, err)
 	}
-	got.Posts, got.Next = list.Posts, list.Next
 	return got, nil
 }
 

@@ -123,18 +123,14 @@ func (p *Process) invoke(path string, request *bridge.Request) (response bridge.
 	if err != nil {
 		return response, fmt.Errorf("encode the request: %w", err)
 	}
-	event, err := json.Marshal(map[string]string{"Action": "Invoke", "path": path, "body": string(body)})
-	if err != nil {
-		return response, fmt.Errorf("encode the event: %w", err)
-	}
+	event, _ := json.Marshal(map[string]string{"Action": "Invoke", "path": path, "body": string(body)}) // strings encode
 	c := &call{
 		id:       strconv.FormatInt(lastID.Add(1), 10),
 		event:    event,
 		deadline: time.Now().Add(timeout),
 		answer:   make(chan answer, 1),
 	}
-	late := time.NewTimer(timeout)
-	defer late.Stop()
+	late := time.After(timeout)
 	calls := p.calls
 	for {
 		select {
@@ -147,7 +143,7 @@ func (p *Process) invoke(path string, request *bridge.Request) (response bridge.
 			return response, a.err
 		case <-p.Ended():
 			return response, fmt.Errorf("the function's process ended: %s", p.State())
-		case <-late.C:
+		case <-late:
 			return response, fmt.Errorf("the function gave no answer in %v", timeout)
 		}
 	}

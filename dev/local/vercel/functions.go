@@ -116,7 +116,7 @@ func main() {
 }
 `))
 
-// generate writes the program's source to file, unless it is there already.
+// generate writes the program's source to file.
 func generate(root, file string, sources []source) error {
 	text, err := os.ReadFile(filepath.Join(root, "go.mod"))
 	if err != nil {
@@ -135,9 +135,6 @@ func generate(root, file string, sources []source) error {
 	var source bytes.Buffer
 	if err := program.Execute(&source, handlers); err != nil {
 		return err
-	}
-	if old, err := os.ReadFile(file); err == nil && bytes.Equal(old, source.Bytes()) {
-		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err

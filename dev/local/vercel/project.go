@@ -219,13 +219,10 @@ func (p *Project) invoke(ctx context.Context, path string, request *bridge.Reque
 // of all their errors.
 func compilerMessage(err error) bridge.Response {
 	// Strings and a number: encoding them cannot fail.
-	body, _ := json.MarshalIndent(struct {
-		Type   string `json:"type"`
-		Title  string `json:"title"`
-		Status int    `json:"status"`
-		Detail string `json:"detail"`
-	}{"about:blank", http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError,
-		"The functions do not compile:\n" + err.Error()}, "", " ")
+	body, _ := json.MarshalIndent(map[string]any{
+		"type": "about:blank", "title": http.StatusText(http.StatusInternalServerError), "status": http.StatusInternalServerError,
+		"detail": "The functions do not compile:\n" + err.Error(),
+	}, "", " ")
 	return bridge.Response{
 		StatusCode: http.StatusInternalServerError,
 		Headers:    map[string][]string{"Content-Type": {"application/problem+json"}, "Cache-Control": {"no-store"}},
