@@ -125,11 +125,11 @@ type clerk struct {
 // startClerk uses the instance that the environment names, or puts a local one
 // in its place and names that in the environment.
 func startClerk(ctx context.Context, root, origin string) (clerk, error) {
-	publishable := cmp.Or(os.Getenv("CLERK_PUBLISHABLE_KEY"), os.Getenv("NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY"))
-	if err := project.CheckClerkKeys(); err != nil {
+	configured, err := project.CheckClerkKeys()
+	if err != nil {
 		return clerk{}, err
 	}
-	if publishable != "" {
+	if configured {
 		return clerk{what: "the instance of CLERK_PUBLISHABLE_KEY", signIn: "Sign in as a user of that instance."}, nil
 	}
 	scripts := filepath.Join(root, "dev", localclerk.ScriptsFolder)
@@ -177,21 +177,12 @@ func buildPage(ctx context.Context, root, proxyURL string) (string, error) {
 	return config.Name(), nil
 }
 
+// serve serves until ctx ends, and requests under way end with it.
 func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-	}
-	// Requests under way have a second to end. Unused connections of a browser,
-	// which Shutdown would wait for too, are not worth more.
-	grace, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if err := server.Shutdown(grace); !errors.Is(err, context.DeadlineExceeded) {
+	context.AfterFunc(ctx, func() { server.Close() })
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
-	return server.Close()
+	return nil
 }

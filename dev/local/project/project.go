@@ -118,9 +118,9 @@ func OpenDatabase(config *mysql.Config) (*sqlx.DB, error) {
 	return sqlx.NewDb(sql.OpenDB(connector), "mysql"), nil
 }
 
-// CheckClerkKeys returns an error unless both keys are set, or neither, and each
-// looks like what it is.
-func CheckClerkKeys() error {
+// CheckClerkKeys tells whether Clerk's keys are set. Its error is that one of the two
+// is missing, or does not look like what it is.
+func CheckClerkKeys() (configured bool, err error) {
 	name := "CLERK_PUBLISHABLE_KEY"
 	publishable := os.Getenv(name)
 	if other := "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY"; publishable == "" && os.Getenv(other) != "" {
@@ -129,11 +129,11 @@ func CheckClerkKeys() error {
 	secret := os.Getenv("CLERK_SECRET_KEY")
 	switch {
 	case publishable == "" && secret == "":
-		return nil
+		return false, nil
 	case publishable == "":
-		return fmt.Errorf("CLERK_SECRET_KEY is set in %s, CLERK_PUBLISHABLE_KEY is not: set both to use that Clerk instance, or neither for a local one", Source("CLERK_SECRET_KEY"))
+		return false, fmt.Errorf("CLERK_SECRET_KEY is set in %s, CLERK_PUBLISHABLE_KEY is not: set both to use that Clerk instance, or neither for a local one", Source("CLERK_SECRET_KEY"))
 	case secret == "":
-		return fmt.Errorf("%s is set in %s, CLERK_SECRET_KEY is not: set both to use that Clerk instance, or neither for a local one", name, Source(name))
+		return false, fmt.Errorf("%s is set in %s, CLERK_SECRET_KEY is not: set both to use that Clerk instance, or neither for a local one", name, Source(name))
 	}
 	code, ok := strings.CutPrefix(publishable, "pk_test_")
 	if !ok {
@@ -141,10 +141,10 @@ func CheckClerkKeys() error {
 	}
 	host, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(code, "="))
 	if !ok || err != nil || !strings.HasSuffix(string(host), "$") {
-		return fmt.Errorf("%s in %s is no publishable key: copy it from Clerk's dashboard, API keys; it starts with pk_test_ or pk_live_", name, Source(name))
+		return false, fmt.Errorf("%s in %s is no publishable key: copy it from Clerk's dashboard, API keys; it starts with pk_test_ or pk_live_", name, Source(name))
 	}
 	if !strings.HasPrefix(secret, "sk_") {
-		return fmt.Errorf("CLERK_SECRET_KEY in %s is no secret key: copy it from Clerk's dashboard, API keys; it starts with sk_test_ or sk_live_", Source("CLERK_SECRET_KEY"))
+		return false, fmt.Errorf("CLERK_SECRET_KEY in %s is no secret key: copy it from Clerk's dashboard, API keys; it starts with sk_test_ or sk_live_", Source("CLERK_SECRET_KEY"))
 	}
-	return nil
+	return true, nil
 }

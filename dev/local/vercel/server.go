@@ -73,17 +73,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set(name, value)
 			}
 			at = dest
-			switch {
-			case route.Continue:
-			case route.Status != 0 && route.Dest == "":
-				s.fail(w, r, route.Status)
-				return
-			case s.serve(w, r, at):
-				return
-			default:
-				s.fail(w, r, http.StatusNotFound)
-				return
+			if route.Continue {
+				continue
 			}
+			if route.Status != 0 && route.Dest == "" {
+				s.fail(w, r, route.Status)
+			} else if !s.serve(w, r, at) {
+				s.fail(w, r, http.StatusNotFound)
+			}
+			return
 		}
 	}
 	s.fail(w, r, http.StatusNotFound)
