@@ -3,9 +3,7 @@
 package main
 
 import (
-	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -18,6 +16,7 @@ import (
 
 	localclerk "warble/dev/local/clerk"
 	"warble/dev/testkit"
+	"warble/dev/testkit/faults"
 )
 
 var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
@@ -180,7 +179,11 @@ var mistakes = map[string]struct {
 		"The functions run in fra1, where vercel.json says iad1", 1, "",
 	},
 	"a database far from the functions": {
-		func(w *world) { w.database = far(w.t, w.database, 60*time.Millisecond) },
+		func(w *world) {
+			far := faults.New(w.t, w.database)
+			far.Delay(60 * time.Millisecond)
+			w.database = far.URL()
+		},
 		"The database is far from iad1, where the functions run", 0, "",
 	},
 	"a database that is gone": {
@@ -252,49 +255,4 @@ func losingAnswerTo(what string) func(http.Handler) http.Handler {
 			w.WriteHeader(http.StatusBadGateway)
 		})
 	}
-}
-
-// far leads to a database over a wire that holds each piece for a while.
-func far(t *testing.T, databaseURL string, wait time.Duration) string {
-	u, err := url.Parse(databaseURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	to := u.Host
-	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			server, err := net.Dial("tcp", to)
-			if err != nil {
-				client.Close()
-				continue
-			}
-			go func() {
-				piece := make([]byte, 64<<10)
-				for {
-					n, err := server.Read(piece)
-					if err != nil {
-						client.Close()
-						return
-					}
-					time.Sleep(wait)
-					client.Write(piece[:n])
-				}
-			}()
-			go func() {
-				io.Copy(server, client)
-				server.Close()
-			}()
-		}
-	}()
-	u.Host = listener.Addr().String()
-	return u.String()
 }

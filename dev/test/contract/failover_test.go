@@ -2,48 +2,13 @@ package contract
 
 import (
 	"fmt"
-	"io"
-	"net"
-	"net/url"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"warble/dev/testkit"
+	"warble/dev/testkit/faults"
 	"warble/dev/testkit/mariadb"
 )
-
-// primary forwards new connections to the server that is the primary now, as a
-// database's load balancer does. Connections made before a failover stay where
-// they are. It returns its address.
-func primary(t *testing.T, server *atomic.Pointer[mariadb.Server]) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			upstream, err := net.Dial("tcp", server.Load().Addr())
-			if err != nil {
-				client.Close()
-				continue
-			}
-			for _, pair := range [][2]net.Conn{{client, upstream}, {upstream, client}} {
-				go func() {
-					io.Copy(pair[0], pair[1])
-					pair[0].Close()
-				}()
-			}
-		}
-	}()
-	return listener.Addr().String()
-}
 
 func TestPeopleGoOnWritingAfterAFailover(t *testing.T) {
 	t.Parallel()
@@ -59,17 +24,15 @@ func TestPeopleGoOnWritingAfterAFailover(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var current atomic.Pointer[mariadb.Server]
-	current.Store(before)
-	address := url.URL{Scheme: "mysql", User: url.UserPassword("app", "app"), Host: primary(t, &current), Path: "warble"}
-	a := open(t, before.URL(), map[string]string{"DATABASE_URL": address.String()})
+	primary := faults.New(t, "mysql://app:app@"+before.Addr()+"/warble")
+	a := open(t, before.URL(), map[string]string{"DATABASE_URL": primary.URL()})
 	// As many at once as the pool has connections, all of them used.
 	atOnce(8, func(i int) { a.Publish(fmt.Sprint("user_before", i), "before") })
 
 	if _, err := a.db.Exec("SET GLOBAL read_only = 1"); err != nil {
 		t.Fatal(err)
 	}
-	current.Store(after)
+	primary.FailOver(after.Addr())
 	atOnce(16, func(i int) {
 		got, err := a.Try(fmt.Sprint("user_after", i), "POST", "/api/posts", testkit.Content("after"))
 		if err != nil || got.Status != 201 {

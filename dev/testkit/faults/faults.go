@@ -1,6 +1,6 @@
 // Package faults is a proxy between Warble's functions and their database. It
 // counts the commands that pass, and fails as networks and servers do:
-// connections cut, server down, server hung, answer lost.
+// connections cut, server down, server hung, answer lost, far away, failed over.
 //
 // It reads MySQL's packets as plain text: the connection may use neither TLS nor
 // compression, which is so on loopback.
@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // kept is how many commands LastCommands remembers.
@@ -23,13 +24,14 @@ const kept = 20
 // Proxy forwards connections to one database. Its methods are safe for
 // concurrent use.
 type Proxy struct {
-	tb       testing.TB
-	database string  // host and port
-	url      url.URL // the database's, with the proxy's own host and port
+	tb  testing.TB
+	url url.URL // the database's, with the proxy's own host and port
 
 	connections, commands atomic.Int64
+	delay                 atomic.Int64 // in ns
 
 	mu       sync.Mutex
+	database string       // host and port
 	listener net.Listener // nil while down
 	open     map[*connection]struct{}
 	most     int // of open
@@ -81,7 +83,10 @@ func (p *Proxy) accept(listener net.Listener) {
 			return
 		}
 		go func() {
-			server, err := net.Dial("tcp", p.database)
+			p.mu.Lock()
+			database := p.database
+			p.mu.Unlock()
+			server, err := net.Dial("tcp", database)
 			if err != nil {
 				client.Close()
 				return
@@ -127,6 +132,7 @@ func (p *Proxy) forward(c *connection) {
 	data := make([]byte, 32<<10)
 	for {
 		n, err := c.server.Read(data)
+		time.Sleep(time.Duration(p.delay.Load()))
 		p.waitWhileHung()
 		// A client sends a command only when it has the whole answer to the one
 		// before, so the first bytes after the chosen command are its answer.
@@ -205,6 +211,17 @@ func (p *Proxy) Up() {
 	p.listener = listener
 	go p.accept(listener)
 }
+
+// FailOver has new connections go to the server at an address, as a database's load
+// balancer does. Those that are open stay where they are.
+func (p *Proxy) FailOver(address string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.database = address
+}
+
+// Delay holds back, for so long each, what the database sends from now on.
+func (p *Proxy) Delay(wait time.Duration) { p.delay.Store(int64(wait)) }
 
 // Hang stops every byte, both ways, until Resume. Connections stay open and
 // new ones are accepted, but nobody answers.
