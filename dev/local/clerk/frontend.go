@@ -62,11 +62,11 @@ func (c *Clerk) frontend() map[string]answerer {
 		"POST /v1/client/sessions/{id}/touch":  c.withSession(c.touchSession),
 		"POST /v1/client/sessions/{id}/tokens": c.withSession(c.newToken),
 		"POST /v1/client/sessions/{id}/remove": c.withSession(c.endSession),
-		"GET /v1/me/sessions/active":           c.withUser(c.activeSessions),
-		"PATCH /v1/me":                         c.withUser(c.editUser),
-		"DELETE /v1/me":                        c.withUser(c.deleteUser),
-		"POST /v1/me/profile_image":            c.withUser(c.setPicture),
-		"DELETE /v1/me/profile_image":          c.withUser(c.removePicture),
+		"GET /v1/me/sessions/active":           c.withSession(c.activeSessions),
+		"PATCH /v1/me":                         c.withSession(c.editUser),
+		"DELETE /v1/me":                        c.withSession(c.deleteUser),
+		"POST /v1/me/profile_image":            c.withSession(c.setPicture),
+		"DELETE /v1/me/profile_image":          c.withSession(c.removePicture),
 	}
 }
 
@@ -261,13 +261,13 @@ func startSession(cl *client, u *user) *session {
 	return s
 }
 
-// withSession finds the session in the path, which must be the browser's own.
+// withSession finds the browser's own session: the one in the path, if there is one.
 // ClerkJS reacts to the 401 by asking who is signed in.
 func (c *Clerk) withSession(answer func(*http.Request, *client, *session) (any, *apiError)) answerer {
 	return func(_ http.ResponseWriter, r *http.Request) (any, *apiError) {
 		if cl := c.clientOf(r); cl != nil {
 			for _, s := range cl.sessions {
-				if s.id == r.PathValue("id") {
+				if id := r.PathValue("id"); id == "" || id == s.id {
 					return answer(r, cl, s)
 				}
 			}
@@ -300,23 +300,12 @@ func (c *Clerk) signOut(_ http.ResponseWriter, r *http.Request) (any, *apiError)
 	return map[string]any{"response": c.clientJSON(cl)}, nil
 }
 
-// withUser finds who is signed in in the browser.
-func (c *Clerk) withUser(answer func(*http.Request, *client, *user) (any, *apiError)) answerer {
-	return func(_ http.ResponseWriter, r *http.Request) (any, *apiError) {
-		cl := c.clientOf(r)
-		if cl == nil || len(cl.sessions) == 0 {
-			return nil, &apiError{http.StatusUnauthorized, "authentication_invalid", "You are signed out.", ""}
-		}
-		return answer(r, cl, cl.sessions[0].user)
-	}
-}
-
 // activeSessions is what the user profile lists as devices.
-func (c *Clerk) activeSessions(_ *http.Request, _ *client, u *user) (any, *apiError) {
+func (c *Clerk) activeSessions(_ *http.Request, _ *client, own *session) (any, *apiError) {
 	active := []any{}
 	for _, cl := range c.clients {
 		for _, s := range cl.sessions {
-			if s.user == u {
+			if s.user == own.user {
 				body := c.sessionJSON(s)
 				body["latest_activity"] = map[string]any{"object": "session_activity", "device_type": "This computer", "is_mobile": false, "ip_address": "127.0.0.1", "city": "loopback"}
 				active = append(active, body)
@@ -329,7 +318,8 @@ func (c *Clerk) activeSessions(_ *http.Request, _ *client, u *user) (any, *apiEr
 // The profile
 
 // editUser changes what a form of the profile has. The picture has its own.
-func (c *Clerk) editUser(r *http.Request, cl *client, u *user) (any, *apiError) {
+func (c *Clerk) editUser(r *http.Request, cl *client, s *session) (any, *apiError) {
+	u := s.user
 	if username := r.Form.Get("username"); r.Form.Has("username") && !strings.EqualFold(username, u.Username) {
 		if err := c.checkUsername(username); err != nil {
 			return nil, err
@@ -345,7 +335,7 @@ func (c *Clerk) editUser(r *http.Request, cl *client, u *user) (any, *apiError) 
 }
 
 // setPicture keeps the picture that a browser sends as it is.
-func (c *Clerk) setPicture(r *http.Request, cl *client, u *user) (any, *apiError) {
+func (c *Clerk) setPicture(r *http.Request, cl *client, s *session) (any, *apiError) {
 	file, _, err := r.FormFile("file")
 	if err != nil {
 		return nil, refuse("form_param_missing", "file", "Choose a picture.")
@@ -357,21 +347,21 @@ func (c *Clerk) setPicture(r *http.Request, cl *client, u *user) (any, *apiError
 	default:
 		return nil, refuse("form_param_format_invalid", "file", "Choose a picture in PNG, JPEG, GIF or WebP.")
 	}
-	u.picture, u.pictureID = picture, newID("img")
-	return c.wrapped(c.pictureJSON(u), cl), nil
+	s.user.picture, s.user.pictureID = picture, newID("img")
+	return c.wrapped(c.pictureJSON(s.user), cl), nil
 }
 
-func (c *Clerk) removePicture(_ *http.Request, cl *client, u *user) (any, *apiError) {
-	u.picture, u.pictureID = nil, ""
-	return c.wrapped(c.pictureJSON(u), cl), nil
+func (c *Clerk) removePicture(_ *http.Request, cl *client, s *session) (any, *apiError) {
+	s.user.picture, s.user.pictureID = nil, ""
+	return c.wrapped(c.pictureJSON(s.user), cl), nil
 }
 
 func (c *Clerk) pictureJSON(u *user) any {
 	return map[string]any{"object": "image", "id": orNil(u.pictureID), "name": u.Username, "public_url": c.imageURL(u)}
 }
 
-func (c *Clerk) deleteUser(_ *http.Request, cl *client, u *user) (any, *apiError) {
-	return c.wrapped(c.forget(u), cl), nil
+func (c *Clerk) deleteUser(_ *http.Request, cl *client, s *session) (any, *apiError) {
+	return c.wrapped(c.forget(s.user), cl), nil
 }
 
 // forget removes a person, and ends their sessions in every browser.

@@ -59,7 +59,6 @@ func (k signingKey) sign(claims map[string]any) string {
 func (c *Clerk) sessionToken(sessionID, userID, party string, verified time.Time) string {
 	now := time.Now()
 	claims := map[string]any{
-		"azp": party,
 		"exp": now.Add(tokenLife).Unix(),
 		"fva": []int{int(now.Sub(verified).Minutes()), -1}, // minutes since the password, no second factor
 		"iat": now.Unix(),
@@ -71,8 +70,8 @@ func (c *Clerk) sessionToken(sessionID, userID, party string, verified time.Time
 		"sub": userID,
 		"v":   2,
 	}
-	if party == "" {
-		delete(claims, "azp")
+	if party != "" {
+		claims["azp"] = party
 	}
 	if u := c.userByID(userID); u != nil {
 		claims["metadata"] = u.publicMetadata()

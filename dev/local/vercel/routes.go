@@ -141,17 +141,14 @@ func (route *Route) apply(r *http.Request, path string) (dest string, ok bool) {
 }
 
 // phase returns the routes from a handle to the next; "" is before the first.
-func phase(routes []Route, handle string) []Route {
-	isHandle := func(r Route) bool { return r.Handle != "" }
-	if handle != "" {
-		start := slices.IndexFunc(routes, func(r Route) bool { return r.Handle == handle })
-		if start < 0 {
-			return nil
+func phase(routes []Route, handle string) (within []Route) {
+	current := ""
+	for _, route := range routes {
+		if route.Handle != "" {
+			current = route.Handle
+		} else if current == handle {
+			within = append(within, route)
 		}
-		routes = routes[start+1:]
 	}
-	if end := slices.IndexFunc(routes, isHandle); end >= 0 {
-		routes = routes[:end]
-	}
-	return routes
+	return within
 }

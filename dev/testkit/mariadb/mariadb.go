@@ -114,9 +114,6 @@ func New(options ...string) (*Server, error) {
 // Start brings a stopped server back on the same data and the same port, and
 // returns when it answers.
 func (s *Server) Start() error {
-	if s.process != nil {
-		return errors.New("start mariadb: it is running")
-	}
 	log, err := os.OpenFile(s.path("log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("open mariadb's log: %w", err)
