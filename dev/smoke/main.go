@@ -244,9 +244,6 @@ func (s *smoke) checkHeaders(a *answer, request *http.Request) {
 			}
 		}
 	}
-	if control := a.header.Get("Cache-Control"); strings.Contains(control, "s-maxage") {
-		s.wrong(fmt.Sprintf("%s has Cache-Control %q", a.what, control), "It is not Vercel's CDN that answers, which takes s-maxage away; caches further on may keep posts", "Point the domain's DNS records at Vercel")
-	}
 }
 
 // wants is what the tree would answer: of a file all, of a function the headers

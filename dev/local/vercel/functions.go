@@ -22,16 +22,10 @@ import (
 	"golang.org/x/mod/modfile"
 )
 
-// source is a file under api/, which Vercel makes a function of.
-type source struct {
-	Path string // of the function, such as /api/posts/list
-	file string // such as api/posts/list.go
-}
-
-// findSources returns the functions of a project, as Vercel's builder finds them.
-func findSources(root string) ([]source, error) {
-	var sources []source
-	err := fs.WalkDir(os.DirFS(root), "api", func(file string, entry fs.DirEntry, err error) error {
+// findFunctions returns the paths of a project's functions, such as
+// /api/posts/list, as Vercel's builder finds them.
+func findFunctions(root string) (paths []string, err error) {
+	err = fs.WalkDir(os.DirFS(root), "api", func(file string, entry fs.DirEntry, err error) error {
 		name, isGo := strings.CutSuffix(file, ".go")
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // no api/, or it was removed meanwhile
@@ -43,11 +37,11 @@ func findSources(root string) ([]source, error) {
 				return fs.SkipDir
 			}
 		case isGo && !entry.IsDir() && !strings.HasSuffix(name, "_test"):
-			sources = append(sources, source{"/" + name, file})
+			paths = append(paths, "/"+name)
 		}
 		return nil
 	})
-	return sources, err
+	return paths, err
 }
 
 // handler is what a source file exports: an expression of the generated program.
@@ -56,14 +50,15 @@ type handler struct {
 }
 
 // readHandler finds the first exported func(http.ResponseWriter, *http.Request)
-// of a file, as Vercel's builder does.
-func readHandler(root, module string, s source) (handler, error) {
-	parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, s.file), nil, parser.SkipObjectResolution)
+// of a function's file, as Vercel's builder does.
+func readHandler(root, module, function string) (handler, error) {
+	file := strings.TrimPrefix(function, "/") + ".go"
+	parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, file), nil, parser.SkipObjectResolution)
 	if err != nil {
 		return handler{}, errors.New(strings.ReplaceAll(err.Error(), root+string(filepath.Separator), ""))
 	}
 	if parsed.Name.Name == "main" {
-		return handler{}, fmt.Errorf("%s: package main cannot be imported here: give the package another name", s.file)
+		return handler{}, fmt.Errorf("%s: package main cannot be imported here: give the package another name", file)
 	}
 	for _, declaration := range parsed.Decls {
 		f, ok := declaration.(*ast.FuncDecl)
@@ -77,10 +72,10 @@ func readHandler(root, module string, s source) (handler, error) {
 			}
 		}
 		if slices.Equal(parameters, []string{"http.ResponseWriter", "*http.Request"}) {
-			return handler{s.Path, path.Join(module, path.Dir(s.file)), f.Name.Name}, nil
+			return handler{function, path.Join(module, path.Dir(file)), f.Name.Name}, nil
 		}
 	}
-	return handler{}, fmt.Errorf("%s: no exported func(http.ResponseWriter, *http.Request): each file under api/ is a function, shared code belongs in lib/", s.file)
+	return handler{}, fmt.Errorf("%s: no exported func(http.ResponseWriter, *http.Request): each file under api/ is a function, shared code belongs in lib/", file)
 }
 
 // program serves all functions in one process. Vercel gives each function a
@@ -117,7 +112,7 @@ func main() {
 `))
 
 // generate writes the program's source to file.
-func generate(root, file string, sources []source) error {
+func generate(root, file string, functions []string) error {
 	text, err := os.ReadFile(filepath.Join(root, "go.mod"))
 	if err != nil {
 		return err
@@ -125,8 +120,8 @@ func generate(root, file string, sources []source) error {
 	module := modfile.ModulePath(text)
 	var handlers []handler
 	var failed error
-	for _, s := range sources {
-		h, err := readHandler(root, module, s)
+	for _, function := range functions {
+		h, err := readHandler(root, module, function)
 		handlers, failed = append(handlers, h), errors.Join(failed, err)
 	}
 	if failed != nil {

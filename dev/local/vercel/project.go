@@ -155,9 +155,9 @@ func (p *Project) rebuild(ctx context.Context) {
 	}
 }
 
-// build reads the sources and routes as they are now, and compiles the functions.
+// build reads the functions and routes as they are now, and compiles the functions.
 func (p *Project) build(ctx context.Context) {
-	sources, err := findSources(p.Root)
+	functions, err := findFunctions(p.Root)
 	var routes []Route
 	if err == nil {
 		routes, err = ReadRoutes(filepath.Join(p.Root, "vercel.json"))
@@ -168,14 +168,14 @@ func (p *Project) build(ctx context.Context) {
 		return
 	}
 	server := &Server{Routes: routes, Static: filepath.Join(p.Root, "public"), Overlay: p.Overlay, Functions: map[string]Function{}}
-	for _, source := range sources {
-		server.Functions[source.Path] = func(ctx context.Context, request *bridge.Request) (bridge.Response, error) {
-			return p.invoke(ctx, source.Path, request)
+	for _, path := range functions {
+		server.Functions[path] = func(ctx context.Context, request *bridge.Request) (bridge.Response, error) {
+			return p.invoke(ctx, path, request)
 		}
 	}
 	p.server.Store(server)
 	program := filepath.Join(p.Cache, "main.go")
-	if p.err = generate(p.Root, program, sources); p.err == nil {
+	if p.err = generate(p.Root, program, functions); p.err == nil {
 		p.functions.Binary, p.err = buildProgram(ctx, p.Root, program, p.Race)
 	}
 }
