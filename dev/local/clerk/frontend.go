@@ -243,12 +243,8 @@ func (c *Clerk) signUp(w http.ResponseWriter, r *http.Request) (any, *apiError) 
 	c.users = append(c.users, u)
 	cl := c.ensureClient(w, r)
 	s := startSession(cl, u)
-	none := []string{}
 	return c.wrapped(map[string]any{
 		"object": "sign_up", "id": newID("sua"), "status": "complete",
-		"required_fields": []string{"username", "password", "first_name", "last_name"}, "optional_fields": none,
-		"missing_fields": none, "unverified_fields": none, "has_password": true,
-		"username": u.Username, "first_name": orNil(u.FirstName), "last_name": orNil(u.LastName),
 		"created_user_id": u.ID, "created_session_id": s.id,
 	}, cl), nil
 }
