@@ -83,29 +83,23 @@ func newSmoke(root string) (*smoke, error) {
 	if err != nil || u.Scheme != "https" || u.Host == "" {
 		return nil, errors.New("say which deployment: make smoke URL=https://…")
 	}
-	s := &smoke{url: "https://" + strings.ToLower(u.Host), production: true}
-	routes, err := localvercel.ReadRoutes(filepath.Join(root, "vercel.json"))
+	vercel, err := localvercel.ReadConfig(filepath.Join(root, "vercel.json"))
 	if err != nil {
 		return nil, err
 	}
-	s.tree = &localvercel.Server{Routes: routes, Static: filepath.Join(root, "public"), Functions: map[string]localvercel.Function{}}
+	s := &smoke{url: "https://" + strings.ToLower(u.Host), regions: vercel.Regions, production: true}
+	s.tree = &localvercel.Server{Routes: vercel.Routes, Static: filepath.Join(root, "public"), Functions: map[string]localvercel.Function{}}
 	nothing := localvercel.InProcess(func(http.ResponseWriter, *http.Request) {})
-	for _, route := range routes {
+	for _, route := range vercel.Routes {
 		if strings.HasPrefix(route.Dest, "/api/posts/") {
 			s.tree.Functions[route.Dest] = nothing
 		}
 	}
-	var vercel []byte
-	for file, text := range map[string]*[]byte{"vercel.json": &vercel, "schema.sql": &s.schema, "public/js/writing.js": &s.writing} {
+	for file, text := range map[string]*[]byte{"schema.sql": &s.schema, "public/js/writing.js": &s.writing} {
 		if *text, err = os.ReadFile(filepath.Join(root, file)); err != nil {
 			return nil, err
 		}
 	}
-	var project struct{ Regions []string }
-	if err := json.Unmarshal(vercel, &project); err != nil {
-		return nil, err
-	}
-	s.regions = project.Regions
 	s.api, err = openapi.Read(root)
 	return s, err
 }

@@ -275,11 +275,11 @@ func TestNothingIsWrittenInProductionUnlessToldSo(t *testing.T) {
 
 // A route that no probe reaches can be broken without a finding.
 func TestProbesReachEveryRouteOfVercelJSON(t *testing.T) {
-	routes, err := localvercel.ReadRoutes(filepath.Join(testkit.Root(), "vercel.json"))
+	config, err := localvercel.ReadConfig(filepath.Join(testkit.Root(), "vercel.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	routes = routes[:slices.IndexFunc(routes, func(r localvercel.Route) bool { return r.Handle != "" })] // the builder's own follow
+	routes := config.Routes[:slices.IndexFunc(config.Routes, func(r localvercel.Route) bool { return r.Handle != "" })] // the builder's own follow
 	routes = slices.DeleteFunc(routes, func(r localvercel.Route) bool { return r.Continue })
 	reached := make([]bool, len(routes))
 	pages := []probe{{method: "GET", path: "/u/user_smoke"}, {method: "GET", path: "/p/" + noPost}} // checkPage's

@@ -158,16 +158,16 @@ func (p *Project) rebuild(ctx context.Context) {
 // build reads the functions and routes as they are now, and compiles the functions.
 func (p *Project) build(ctx context.Context) {
 	functions, err := findFunctions(p.Root)
-	var routes []Route
+	var config Config
 	if err == nil {
-		routes, err = ReadRoutes(filepath.Join(p.Root, "vercel.json"))
+		config, err = ReadConfig(filepath.Join(p.Root, "vercel.json"))
 	}
 	if err != nil {
 		p.server.Store(nil)
 		p.err = err
 		return
 	}
-	server := &Server{Routes: routes, Static: filepath.Join(p.Root, "public"), Overlay: p.Overlay, Functions: map[string]Function{}}
+	server := &Server{Routes: config.Routes, Static: filepath.Join(p.Root, "public"), Overlay: p.Overlay, Functions: map[string]Function{}}
 	for _, path := range functions {
 		server.Functions[path] = func(ctx context.Context, request *bridge.Request) (bridge.Response, error) {
 			return p.invoke(ctx, path, request)

@@ -11,7 +11,7 @@ import (
 // A route to nowhere would be a 404 in production that no other test asks for.
 func TestEveryRouteLeadsToAFunctionOrFile(t *testing.T) {
 	root := "../../.."
-	routes, err := ReadRoutes(filepath.Join(root, "vercel.json"))
+	config, err := ReadConfig(filepath.Join(root, "vercel.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -19,7 +19,7 @@ func TestEveryRouteLeadsToAFunctionOrFile(t *testing.T) {
 	if err != nil || len(functions) == 0 {
 		t.Fatalf("functions %v, %v", functions, err)
 	}
-	for _, route := range routes {
+	for _, route := range config.Routes {
 		if route.Dest == "" || route.Check {
 			continue
 		}

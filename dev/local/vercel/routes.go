@@ -59,39 +59,42 @@ var builderRoutes = []Route{
 	{Src: `^/api/(.+)(?:\.(?:go))$`, Dest: "/api/$1", Check: true},
 }
 
-// ReadRoutes reads the routes of a vercel.json, with those that Vercel's builder
-// would put behind them, or of the .vercel/output/config.json that has them.
-func ReadRoutes(file string) ([]Route, error) {
-	var config struct {
-		Schema          string          `json:"$schema"`
-		Framework       json.RawMessage `json:"framework"`
-		BuildCommand    string          `json:"buildCommand"`
-		OutputDirectory string          `json:"outputDirectory"`
-		Regions         []string        `json:"regions"`
-		Functions       json.RawMessage `json:"functions"`
-		Crons           json.RawMessage `json:"crons"`
-		Version         int             `json:"version"` // 3 in what was built
-		Routes          []Route         `json:"routes"`
-	}
+// Config is a vercel.json, or the .vercel/output/config.json that `vercel build`
+// makes of it.
+type Config struct {
+	Schema          string          `json:"$schema"`
+	Framework       json.RawMessage `json:"framework"`
+	BuildCommand    string          `json:"buildCommand"`
+	OutputDirectory string          `json:"outputDirectory"`
+	Regions         []string        `json:"regions"`
+	Functions       json.RawMessage `json:"functions"`
+	Crons           json.RawMessage `json:"crons"`
+	Version         int             `json:"version"` // 3 in what was built
+	Routes          []Route         `json:"routes"`
+}
+
+// ReadConfig reads a configuration. To the routes of a vercel.json it adds those
+// that Vercel's builder would put behind them.
+func ReadConfig(file string) (config Config, err error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("read routes: %w", err)
+		return config, fmt.Errorf("read routes: %w", err)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&config); err != nil {
-		return nil, fmt.Errorf("read routes of %s: %w", file, err)
+		return config, fmt.Errorf("read routes of %s: %w", file, err)
 	}
 	if config.Version != 3 {
 		config.Routes = append(config.Routes, builderRoutes...)
 	}
-	return compile(config.Routes)
+	return config, compile(config.Routes)
 }
 
 // namedGroup is a group's name as Vercel writes it in a dest, without braces.
 var namedGroup = regexp.MustCompile(`\$([A-Za-z]\w*)`)
 
-func compile(routes []Route) ([]Route, error) {
+func compile(routes []Route) error {
 	for i := range routes {
 		route := &routes[i]
 		if route.Handle != "" {
@@ -99,20 +102,20 @@ func compile(routes []Route) ([]Route, error) {
 		}
 		var err error
 		if route.pattern, err = compileAnchored(route.Src); err != nil {
-			return nil, fmt.Errorf("route %q: %w", route.Src, err)
+			return fmt.Errorf("route %q: %w", route.Src, err)
 		}
 		for j := range route.Has {
 			condition := &route.Has[j]
 			if condition.Type != "header" {
-				return nil, fmt.Errorf("route %q: its condition on a %s is not known here", route.Src, condition.Type)
+				return fmt.Errorf("route %q: its condition on a %s is not known here", route.Src, condition.Type)
 			}
 			if condition.pattern, err = compileAnchored(condition.Value); err != nil {
-				return nil, fmt.Errorf("route %q: condition on %s: %w", route.Src, condition.Key, err)
+				return fmt.Errorf("route %q: condition on %s: %w", route.Src, condition.Key, err)
 			}
 		}
 		route.Dest = namedGroup.ReplaceAllString(route.Dest, "$${$1}")
 	}
-	return routes, nil
+	return nil
 }
 
 // compileAnchored compiles an expression as Vercel does, which anchors it.

@@ -44,12 +44,12 @@ func serve(t *testing.T, routes string) *httptest.Server {
 		"public/docs/index.html": "<h1>docs</h1>",
 		"secret":                 "secret",
 	})
-	list, err := ReadRoutes(filepath.Join(dir, "vercel.json"))
+	config, err := ReadConfig(filepath.Join(dir, "vercel.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(&Server{
-		Routes: list, Static: filepath.Join(dir, "public"), Overlay: map[string]string{"/over.js": filepath.Join(dir, "public/a.js")},
+		Routes: config.Routes, Static: filepath.Join(dir, "public"), Overlay: map[string]string{"/over.js": filepath.Join(dir, "public/a.js")},
 		Functions: map[string]Function{
 			"/api/echo":  InProcess(echo),
 			"/api/panic": InProcess(func(http.ResponseWriter, *http.Request) { panic("boom") }),
@@ -185,11 +185,11 @@ func TestRoutesThatVercelWouldServeOtherwiseAreRefused(t *testing.T) {
 		`{"routes":[{"src":"/x","missing":[{"type":"header","key":"a","value":"b"}],"dest":"/y"}]}`,
 		`{"routes":[{"src":"(","dest":"/y"}]}`, `{"rewrites":[]}`, `{`, ``,
 	} {
-		if _, err := ReadRoutes(filepath.Join(write(t, map[string]string{"vercel.json": text}), "vercel.json")); err == nil {
+		if _, err := ReadConfig(filepath.Join(write(t, map[string]string{"vercel.json": text}), "vercel.json")); err == nil {
 			t.Errorf("%s is read", text)
 		}
 	}
-	if _, err := ReadRoutes("/nowhere/config.json"); err == nil {
+	if _, err := ReadConfig("/nowhere/config.json"); err == nil {
 		t.Error("a missing file is read")
 	}
 }
@@ -202,7 +202,7 @@ func TestFunctionsThatFailAreA500LikeVercels(t *testing.T) {
 		},
 	} {
 		server := &Server{Functions: map[string]Function{"/f": function}, Routes: builderRoutes}
-		if _, err := compile(server.Routes); err != nil {
+		if err := compile(server.Routes); err != nil {
 			t.Fatal(err)
 		}
 		w := httptest.NewRecorder()
@@ -220,7 +220,7 @@ func FuzzPathsReachNoFileOutsideAndNoOtherFunction(f *testing.F) {
 	dir := f.TempDir()
 	os.WriteFile(filepath.Join(dir, "outside"), []byte("outside"), 0o666)
 	os.Mkdir(filepath.Join(dir, "public"), 0o777)
-	routes, err := ReadRoutes("../../../vercel.json")
+	config, err := ReadConfig("../../../vercel.json")
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -230,7 +230,7 @@ func FuzzPathsReachNoFileOutsideAndNoOtherFunction(f *testing.F) {
 			return bridge.Response{StatusCode: 200, Body: base64.StdEncoding.EncodeToString(text)}, nil
 		}
 	}
-	server := &Server{Routes: routes, Static: filepath.Join(dir, "public"), Functions: map[string]Function{}}
+	server := &Server{Routes: config.Routes, Static: filepath.Join(dir, "public"), Functions: map[string]Function{}}
 	for _, name := range []string{"list", "create", "get", "update", "delete", "clear", "feed", "share"} {
 		server.Functions["/api/posts/"+name] = tell(name)
 	}

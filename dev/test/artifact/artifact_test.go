@@ -58,20 +58,20 @@ func TestEveryFileUnderAPIIsAFunctionAndNothingElseIs(t *testing.T) {
 // Otherwise `make run` and every test on it would route as Vercel does not.
 func TestBuiltRoutes(t *testing.T) {
 	o := artifact.Build(t)
-	ours, err := localvercel.ReadRoutes(filepath.Join(o.Tree, "vercel.json"))
+	ours, err := localvercel.ReadConfig(filepath.Join(o.Tree, "vercel.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	built, err := localvercel.ReadRoutes(o.Config)
+	built, err := localvercel.ReadConfig(o.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(ours) != len(built) {
-		t.Errorf("%d routes read from vercel.json, %d built", len(ours), len(built))
+	if len(ours.Routes) != len(built.Routes) {
+		t.Errorf("%d routes read from vercel.json, %d built", len(ours.Routes), len(built.Routes))
 	}
-	for i := range min(len(ours), len(built)) {
-		a, _ := json.Marshal(ours[i]) // strings, numbers and lists: they encode
-		b, _ := json.Marshal(built[i])
+	for i := range min(len(ours.Routes), len(built.Routes)) {
+		a, _ := json.Marshal(ours.Routes[i]) // strings, numbers and lists: they encode
+		b, _ := json.Marshal(built.Routes[i])
 		if !bytes.Equal(a, b) {
 			t.Errorf("route %d read from vercel.json is\n%s, built it is\n%s", i, a, b)
 		}

@@ -215,12 +215,12 @@ type Deployment struct {
 func Start(tb testing.TB, env map[string]string, processes int) *Deployment {
 	tb.Helper()
 	output := Build(tb)
-	routes, err := localvercel.ReadRoutes(output.Config)
+	config, err := localvercel.ReadConfig(output.Config)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	d := &Deployment{Functions: map[string]*testkit.Function{}}
-	handler := &localvercel.Server{Routes: routes, Static: output.Static, Functions: map[string]localvercel.Function{}}
+	handler := &localvercel.Server{Routes: config.Routes, Static: output.Static, Functions: map[string]localvercel.Function{}}
 	for path, binary := range output.Functions {
 		function := testkit.NewFunction(tb, binary, env, processes)
 		d.Functions[path], handler.Functions[path] = function, function.Invoke
