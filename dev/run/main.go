@@ -73,9 +73,7 @@ func run(ctx context.Context, race bool) error {
 	vercel := &localvercel.Project{
 		Root:    root,
 		Overlay: map[string]string{"/config.js": config},
-		Env:     os.Environ(),
 		Race:    race,
-		Cache:   filepath.Join(root, "dev/.cache/functions"),
 		Log:     os.Stderr,
 		Saved:   database.schemaSaved(root),
 	}

@@ -4,6 +4,7 @@
 package lambda
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -114,8 +115,6 @@ func (p *Process) runtimeAPI(log io.Writer) http.Handler {
 	return mux
 }
 
-var lastID atomic.Int64
-
 // invoke has the process answer a request.
 func (p *Process) invoke(path string, request *bridge.Request) (response bridge.Response, err error) {
 	// The bridge takes an API Gateway event whose body is the request.
@@ -125,7 +124,7 @@ func (p *Process) invoke(path string, request *bridge.Request) (response bridge.
 	}
 	event, _ := json.Marshal(map[string]string{"Action": "Invoke", "path": path, "body": string(body)}) // strings encode
 	c := &call{
-		id:       strconv.FormatInt(lastID.Add(1), 10),
+		id:       rand.Text(),
 		event:    event,
 		deadline: time.Now().Add(timeout),
 		answer:   make(chan answer, 1),

@@ -31,15 +31,13 @@ const (
 )
 
 // Project serves a project's folder as Vercel would deploy it now. The functions
-// run in a process of their own. A saved Go file, go.mod or vercel.json takes
-// effect with the next request; what does not compile answers with the
-// compiler's message. Its fields are set before Open.
+// run in a process of their own, with this one's environment. A saved Go file,
+// go.mod or vercel.json takes effect with the next request; what does not compile
+// answers with the compiler's message. Its fields are set before Open.
 type Project struct {
-	Root    string            // has vercel.json, api/ and public/
+	Root    string            // has vercel.json, api/ and public/; what is built goes to its dev/.cache
 	Overlay map[string]string // path → file served in place of public/'s own
-	Env     []string          // of the functions' process
 	Race    bool              // build the functions with the race detector
-	Cache   string            // folder of the generated program
 	Log     io.Writer         // of the functions and the compiler
 	Saved   func(name string) // called for each saved file in Root itself; may be nil
 
@@ -63,7 +61,7 @@ func (p *Project) Open(ctx context.Context) error {
 	if err := errors.Join(p.watcher.Add(p.Root), p.watch(filepath.Join(p.Root, "api")), p.watch(filepath.Join(p.Root, "lib"))); err != nil {
 		return fmt.Errorf("watch the files: %w", err)
 	}
-	p.functions = lambda.New("", p.Env, 1, concurrency, p.Log)
+	p.functions = lambda.New("", os.Environ(), 1, concurrency, p.Log)
 	p.build(ctx)
 	p.report()
 	go func() {
@@ -174,7 +172,7 @@ func (p *Project) build(ctx context.Context) {
 		}
 	}
 	p.server.Store(server)
-	program := filepath.Join(p.Cache, "main.go")
+	program := filepath.Join(p.Root, "dev/.cache/functions/main.go")
 	if p.err = generate(p.Root, program, functions); p.err == nil {
 		p.functions.Binary, p.err = buildProgram(ctx, p.Root, program, p.Race)
 	}
