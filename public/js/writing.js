@@ -467,20 +467,20 @@ function saved(post) {
   emit('post', { post, says: 'Saved.', mood: 'done' });
 }
 
-/** Asks before something that cannot be undone. */
-export const ask = (title, text, action) => new Promise((done) => {
+/** Asks before something that cannot be undone, and ends only with a yes. */
+const ask = (title, text, action) => new Promise((done) => {
+  const yes = part(dialog, 'ask-yes');
   part(dialog, 'ask-title').textContent = title;
   part(dialog, 'ask-text').textContent = text;
-  part(dialog, 'ask-yes').textContent = action;
-  dialog.returnValue = ''; // Escape would leave the last one
-  dialog.onclose = () => done(dialog.returnValue);
+  yes.textContent = action;
+  yes.onclick = () => setTimeout(done); // when the dialog has given the focus back
   dialog.showModal();
 });
 
 async function remove(post) {
   const { id } = post;
   const { signal } = session;
-  if (!await ask('Delete this post?', post.content, 'Delete')) return;
+  await ask('Delete this post?', post.content, 'Delete');
   emit('gone', { id, aloud: 'Post deleted.' });
   try {
     await write(`/api/posts/${id}`, { method: 'DELETE' }, signal);
@@ -533,7 +533,7 @@ onAll('download', async (path, signal, line) => {
 onAll('clear', async (path, signal, line, button) => {
   if (clearing) return clearing = false; // it says "Stop"
   const name = document.querySelector('h1').textContent;
-  if (!await ask(`Delete all posts of ${name}?`, 'They cannot be brought back.', 'Delete')) return;
+  await ask(`Delete all posts of ${name}?`, 'They cannot be brought back.', 'Delete');
   const label = button.textContent;
   button.textContent = 'Stop';
   clearing = true;

@@ -135,6 +135,7 @@ var promises = []struct {
 	{"a link shows the host that it opens, and an address with a user part is none", linksThatLie},
 
 	{"editing is in place, and Escape leaves", editing},
+	{"an answer is to its own question, however soon the next one is asked", askedAgainAtOnce},
 	{"a refused edit or deletion is taken back with a message", refused},
 	{"a lost answer to an edit or a deletion shows what is true", lostChange},
 
