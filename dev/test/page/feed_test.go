@@ -565,7 +565,7 @@ func placeIsKept(t *testing.T, s *site) {
 			wantPlace(t, tab, fmt.Sprintf("a reload while %d posts arrived", arrived), text, top)
 		}
 		tab.Go(s.URL + "/robots.txt") // another site, as far as the page knows
-		browser.Eval[bool](tab, `history.back(), true`)
+		tab.Back(1)
 		tab.Wait(`document.querySelector('article')`)
 		wantPlace(t, tab, "Back from another site", text, top)
 
@@ -573,7 +573,7 @@ func placeIsKept(t *testing.T, s *site) {
 			browser.Eval[bool](tab, fmt.Sprintf(`(() => { const a = document.createElement('a'); a.href = location.pathname === '/p/%d' ? '/u/%s' : '/p/%[1]d'; document.body.append(a); a.click(); a.remove(); return true; })()`, id, ada))
 			tab.Wait(`document.querySelector('article')`)
 		}
-		browser.Eval[bool](tab, `history.go(-12), true`)
+		tab.Back(12)
 		tab.Wait(`location.pathname === '/' && document.querySelector('article')`)
 		wantPlace(t, tab, "Back from twelve places on", text, top)
 	}
@@ -590,7 +590,7 @@ func hashLinks(t *testing.T, s *site) {
 	}
 	back := func(path string) {
 		t.Helper()
-		browser.Eval[bool](tab, `history.back(), true`)
+		tab.Back(1)
 		tab.Wait(`location.pathname + location.hash === ` + browser.Quote(path))
 	}
 	click("#answers")

@@ -299,14 +299,14 @@ func places(t *testing.T, s *site) {
 	wantShown(tab, "by Ada, with a title")
 	tab.Reload() // as somebody to whom the address was sent
 	wantShown(tab, "by Ada, with a title")
-	browser.Eval[bool](tab, `history.back(), true`)
+	tab.Back(1)
 	tab.Wait(`document.title === 'Ada Lovelace · Warble' && document.querySelectorAll('article').length === 1`)
 	tab.Do("home", chromedp.Click(chromedp.CSS(`header a[href="/"]`)))
 	tab.Wait(`document.title === 'Warble' && document.querySelectorAll('article').length === 16`)
 
 	tab.Do("down again", chromedp.ScrollIntoView(chromedp.CSS("article:last-of-type")), chromedp.Click(chromedp.CSS(`article:last-of-type header a`)))
 	tab.Wait(`location.pathname === '/u/` + ada + `' && document.querySelectorAll('article').length === 1`)
-	browser.Eval[bool](tab, `history.back(), true`)
+	tab.Back(1)
 	tab.Wait(fmt.Sprintf(`location.pathname === '/' && document.querySelectorAll('article').length === 16 && scrollY === %v`, at))
 	tab.Wait(`document.querySelector('article:last-of-type header a') === document.activeElement`)
 	// A link with a modifier is the browser's: this one opens another tab.

@@ -241,7 +241,7 @@ func openByTap(t *testing.T, s *site) {
 	browser.Eval[bool](tab, `getSelection().empty(), true`)
 	tab.Do("tap", chromedp.Click(chromedp.CSS(newest+" header")))
 	tab.Wait(`location.pathname !== '/'`)
-	browser.Eval[bool](tab, `history.back(), true`)
+	tab.Back(1)
 	tab.Wait(`location.pathname === '/' && document.querySelectorAll('article').length === 2`)
 	browser.Eval[bool](tab, `document.querySelector('`+newest+`').focus(), true`)
 	tab.Keys(kb.Enter)
