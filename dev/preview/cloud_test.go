@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -73,8 +74,13 @@ const cloudFile = "WARBLE_TEST_CLOUD"
 // secretMark is in every secret of the cloud, and nowhere else.
 const secretMark = "s3cret"
 
-// TestMain is also the stand-ins: the script finds this binary in its PATH
-// under their names.
+// standInProgram is this package's tests once more, built without the race detector:
+// the script starts it a thousand times, and with the detector that takes four times
+// as long.
+var standInProgram string
+
+// TestMain is also the stand-ins: the script finds standInProgram in its PATH under
+// their names.
 func TestMain(m *testing.M) {
 	program, file := filepath.Base(os.Args[0]), os.Getenv(cloudFile)
 	if program == "make" { // which has nothing of the environment but what it needs
@@ -92,7 +98,20 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(testMain(m))
+}
+
+func testMain(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "warble-preview-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	standInProgram = filepath.Join(dir, "stand-in")
+	if output, err := exec.Command("go", "test", "-c", "-o", standInProgram, ".").CombinedOutput(); err != nil {
+		panic(fmt.Sprintf("build the stand-in: %v\n%s", err, output))
+	}
+	return m.Run()
 }
 
 func read(file string) (c cloud, err error) {

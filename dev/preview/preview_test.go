@@ -52,20 +52,17 @@ func run(t *testing.T, c cloud, args ...string) (after cloud, log string, ok boo
 	t.Helper()
 	dir := t.TempDir()
 	bin, empty, file := filepath.Join(dir, "bin"), filepath.Join(dir, "empty"), filepath.Join(dir, "cloud.json")
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, folder := range []string{bin, empty} {
 		if err := os.Mkdir(folder, 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, program := range []string{"pscale", "vercel", "make", "sleep"} {
+		var err error
 		if program == "vercel" && c.RealVercel {
 			err = os.WriteFile(filepath.Join(bin, program), []byte(realVercel(t, file)), 0o700)
 		} else {
-			err = os.Symlink(self, filepath.Join(bin, program))
+			err = os.Symlink(standInProgram, filepath.Join(bin, program))
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -84,7 +81,6 @@ func run(t *testing.T, c cloud, args ...string) (after cloud, log string, ok boo
 	cmd.Dir = empty
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // for a cloud that kills it
 	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), cloudFile+"="+file, "HOME="+dir, "GITHUB_ACTIONS=true",
-		"GORACE=atexit_sleep_ms=0", // or each stand-in takes a second to end under -race
 		"PLANETSCALE_ORG=acme", "PLANETSCALE_DATABASE=warble",
 		"PLANETSCALE_SERVICE_TOKEN_ID=id", "PLANETSCALE_SERVICE_TOKEN="+secretMark+"-pscale",
 		"VERCEL_TOKEN="+secretMark+"vercel", "VERCEL_ORG_ID=team_1", "VERCEL_PROJECT_ID=prj_1")
