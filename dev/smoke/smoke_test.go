@@ -140,7 +140,7 @@ func (w *world) smoke() (said string, status int) {
 
 	command := exec.Command(os.Args[0])
 	command.Dir = filepath.Join(testkit.Root(), "dev")
-	command.Env = []string{asCommand + "=1", "SSL_CERT_FILE=" + authority, "HTTPS_PROXY=" + internet(w.t, hosts), "URL=https://" + w.host}
+	command.Env = []string{asCommand + "=1", "SSL_CERT_FILE=" + authority, "SSL_CERT_DIR=/none", "GORACE=atexit_sleep_ms=0", "HTTPS_PROXY=" + internet(w.t, hosts), "URL=https://" + w.host}
 	for name, value := range w.command {
 		if value != "" {
 			command.Env = append(command.Env, name+"="+value)
