@@ -121,17 +121,17 @@ func (f *far) forward(client net.Conn, server string) {
 		client.Close()
 		return
 	}
-	var asks atomic.Bool // whether the client sent last
-	go f.delay(client, database, func() { asks.Store(false) })
+	var asks atomic.Bool // whether the client sent something since it last got something
+	go f.delay(client, database, func() {}, func() { asks.Store(false) })
 	f.delay(database, client, func() {
 		if !asks.Swap(true) {
 			f.trips.Add(1)
 		}
-	})
+	}, func() {})
 }
 
 // delay copies what comes from one side to the other, one way later.
-func (f *far) delay(to, from net.Conn, came func()) {
+func (f *far) delay(to, from net.Conn, came, arrived func()) {
 	type chunk struct {
 		due   time.Time
 		bytes []byte
@@ -141,6 +141,7 @@ func (f *far) delay(to, from net.Conn, came func()) {
 		for c := range chunks {
 			time.Sleep(time.Until(c.due))
 			to.Write(c.bytes)
+			arrived()
 		}
 		to.Close()
 	}()

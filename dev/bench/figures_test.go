@@ -44,7 +44,8 @@ func TestEveryBenchmarkReportsItsFigures(t *testing.T) {
 				t.Errorf("%s reports %s = %v; want a number over 0", line[1], metric, figures[metric])
 			}
 		}
-		if benchmark == "Distance" && figures["round-trips"] != 5 { // TCP, the greeting, TLS, the login, the statement
+		// TCP, the greeting, TLS, the login, the statement. A busy machine can tell them apart at this distance.
+		if line[1] == "Distance/round-trip=80ms" && figures["round-trips"] != 5 {
 			t.Errorf("%s: the first answer takes %v round trips to the database; want 5", line[1], figures["round-trips"])
 		}
 		if benchmark == "FirstPost" && figures["requests"] > 12 {
