@@ -20,9 +20,8 @@ import (
 
 // db is the database in use.
 type db struct {
-	local bool
-	what  string // for the banner
-	url   string // of a local one
+	what string // for the banner
+	url  string // of the embedded one; "" for that of DATABASE_URL
 }
 
 // startDatabase uses the database of DATABASE_URL, or starts an embedded one
@@ -52,7 +51,7 @@ func startDatabase(ctx context.Context, root string, port int) (db, error) {
 		return db{}, err
 	}
 	what := "embedded MySQL, in memory: posts go when it ends\n                " + server.URL() + note
-	return db{local: true, what: what, url: server.URL()}, nil
+	return db{what: what, url: server.URL()}, nil
 }
 
 // startMySQL starts the embedded database on a port that stays the same for a
@@ -100,7 +99,7 @@ func (d db) schemaSaved(root string) func(string) {
 		}
 		known = now
 		command := "make push"
-		if d.local {
+		if d.url != "" {
 			command = "DATABASE_URL=" + d.url + " make push"
 		}
 		fmt.Printf("schema.sql was changed. Bring the database to it in another terminal: %s\n", command)

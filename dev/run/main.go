@@ -60,7 +60,7 @@ func run(ctx context.Context, race bool) error {
 	if err != nil {
 		return err
 	}
-	if database.local && clerk.local != nil {
+	if database.url != "" && clerk.local != nil {
 		if err := execute(ctx, demoPosts, "publish the demo posts"); err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-// Package project finds the repository and reads its .env.local, for the
+// Package project finds the repository, reads its .env.local and opens databases, for the
 // commands that run on a developer's machine.
 package project
 
