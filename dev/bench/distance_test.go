@@ -140,8 +140,8 @@ func (f *far) delay(to, from net.Conn, came, arrived func()) {
 	go func() {
 		for c := range chunks {
 			time.Sleep(time.Until(c.due))
+			arrived() // first: the answer may come before the next line
 			to.Write(c.bytes)
-			arrived()
 		}
 		to.Close()
 	}()
