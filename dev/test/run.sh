@@ -19,9 +19,9 @@ need shellcheck shellcheck
 
 analysis() {
   go_tool honnef.co/go/tools/cmd/staticcheck github.com/rhysd/actionlint/cmd/actionlint
-  go vet ./...
-  dev/.cache/staticcheck ./...
-  (cd dev && go vet $tags ./... && .cache/staticcheck $tags ./...)
+  nice go vet ./...
+  nice dev/.cache/staticcheck ./...
+  (cd dev && nice go vet $tags ./... && nice .cache/staticcheck $tags ./...)
   shellcheck -x dev/run/start.sh dev/test/*.sh dev/preview/preview.sh lib/page/build.sh .ci/run
   dev/.cache/actionlint .github/workflows/*.yml
 }
@@ -53,7 +53,7 @@ compile() { # what all tests stand on; each links its own binary
 functions() { go test -race ./...; }
 
 artifact() { alone artifact; }
-page() { alone page; }
+page() { alone page -parallel 3; }
 fuzzing() { (cd dev && go test $tags -run '^$' -fuzz '^FuzzRequest$' -fuzztime 20s -parallel 1 ./test/trust); }
 commands() { # make run, make push, preview databases, and what the tests stand on
   # shellcheck disable=SC2046 # a list of packages
@@ -66,10 +66,12 @@ lane compile
 finish
 
 # Most tests wait for a database, a browser or a timeout, and leave a processor
-# to others: three lanes keep two processors busy.
+# to others: three lanes keep two processors busy. The analysis takes what is
+# left.
 echo "== tests"
 lane commands functions
-lane page artifact fuzzing
-lane api trust analysis
+lane page fuzzing
+lane api trust artifact
+lane analysis
 finish
 table

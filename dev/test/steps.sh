@@ -92,7 +92,7 @@ page_types() {
 
 go_tool() { # go_tool PACKAGE… of the tools in dev/go.mod
   mkdir -p dev/.cache
-  (cd dev && CGO_ENABLED=0 go build -o .cache/ "$@")
+  (cd dev && CGO_ENABLED=0 nice go build -o .cache/ "$@")
 }
 
 # For what starts Warble's own processes and databases.
@@ -121,6 +121,12 @@ need() { # need COMMAND DEBIAN-PACKAGE…
 # -count=1: Go would take results from its cache, and not see a change outside of
 # dev/, as of the page, vercel.json or a function. Some print what they counted,
 # which go test shows in a package's own folder only.
-alone() { (cd "dev/test/$1" && go test -race -count=1 -timeout 30m $tags); }
+alone() { # alone FOLDER FLAG…
+  (
+    cd "dev/test/$1"
+    shift
+    go test -race -count=1 -timeout 30m $tags "$@"
+  )
+}
 api() { alone contract; }
 trust() { alone trust; }

@@ -854,13 +854,7 @@ func (m *model) publishAll(tab *modelTab, username string) {
 	m.t.Helper()
 	m.front(tab)
 	tab.Reload() // ClerkJS may not know what another tab did
-	tab.Wait(`window.Clerk?.loaded`)
-	if now := browser.Eval[string](tab.Tab, `Clerk.user?.username ?? ''`); now != username {
-		if now != "" {
-			signOut(tab.Tab)
-		}
-		signIn(tab.Tab, username)
-	}
+	signIn(tab.Tab, username)
 	run[bool](tab, `model.follow(document.querySelector('header a[href="/"]'))`)
 	m.note("%s: %s publishes all drafts", tab.name, username)
 	for {
