@@ -66,18 +66,19 @@ need_go() {
   command -v go >/dev/null 2>&1 || { echo "Go is missing: install version $(sed -n 's/^toolchain go//p' go.mod) or newer" >&2; exit 1; }
 }
 
-# npm_packages installs what the lock file says, unless it is there. Not npm ci:
-# it refuses a lock without the packages for other systems that vercel names and
-# npm does not have. What the lock has is checked by its hash.
+# npm_packages installs what the lock file says, unless it is there; with --omit=dev
+# what make check needs of it. Not npm ci: it refuses a lock without the packages for
+# other systems that vercel names and npm does not have. What the lock has is checked
+# by its hash.
 npm_packages() {
   lock=dev/npm/package-lock.json
-  stamp=dev/npm/node_modules/.installed
-  cmp -s $lock $stamp && return
+  all=dev/npm/node_modules/.installed
+  cmp -s $lock $all || cmp -s $lock "$all$*" && return
   mkdir -p dev/.cache
   cp $lock dev/.cache/lock
-  npm install --prefix dev/npm --ignore-scripts --no-audit --no-fund --loglevel=error
+  npm install --prefix dev/npm --ignore-scripts --no-audit --no-fund --loglevel=error "$@"
   cp dev/.cache/lock $lock
-  cp $lock $stamp
+  cp $lock "$all$*"
 }
 
 formatting() {
@@ -86,7 +87,7 @@ formatting() {
 }
 
 page_types() {
-  npm_packages
+  npm_packages --omit=dev
   dev/npm/node_modules/.bin/tsc -p dev/test/page
 }
 
