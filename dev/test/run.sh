@@ -19,9 +19,9 @@ need shellcheck shellcheck
 
 analysis() {
   go_tool honnef.co/go/tools/cmd/staticcheck github.com/rhysd/actionlint/cmd/actionlint
-  nice go vet ./...
-  nice dev/.cache/staticcheck ./...
-  (cd dev && nice go vet $tags ./... && nice .cache/staticcheck $tags ./...)
+  go vet ./...
+  dev/.cache/staticcheck ./...
+  (cd dev && go vet $tags ./... && .cache/staticcheck $tags ./...)
   shellcheck -x dev/run/start.sh dev/test/*.sh dev/preview/preview.sh lib/page/build.sh .ci/run
   dev/.cache/actionlint .github/workflows/*.yml
 }
@@ -66,8 +66,8 @@ lane compile
 finish
 
 # Most tests wait for a database, a browser or a timeout, and leave a processor
-# to others: three lanes keep two processors busy. The analysis takes what is
-# left.
+# to others: three lanes keep two processors busy. The analysis waits for nothing,
+# and is the longest on a fresh machine.
 echo "== tests"
 lane commands functions
 lane page fuzzing

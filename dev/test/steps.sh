@@ -93,7 +93,7 @@ page_types() {
 
 go_tool() { # go_tool PACKAGE… of the tools in dev/go.mod
   mkdir -p dev/.cache
-  (cd dev && CGO_ENABLED=0 nice go build -o .cache/ "$@")
+  (cd dev && CGO_ENABLED=0 go build -o .cache/ "$@")
 }
 
 # For what starts Warble's own processes and databases.
