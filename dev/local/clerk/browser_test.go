@@ -27,7 +27,7 @@ const page = `<!doctype html><html lang="en"><title>page</title><h1>page</h1><bu
 func TestRealClerkJSSignsInAndOutThroughItsOwnModal(t *testing.T) {
 	mustFetch(t)
 	c := mustStart(t, page)
-	tab := browser.Open(t)
+	tab := browser.Open(t, chromedp.Flag("force-prefers-reduced-motion", true)) // or a click can miss what moves
 	const username = chromedp.CSS(`input[name="username"]`)
 
 	tab.Go(c.origin + "/")
@@ -42,12 +42,13 @@ func TestRealClerkJSSignsInAndOutThroughItsOwnModal(t *testing.T) {
 	tab.Screenshot("password")
 	tab.Do("password", chromedp.DoubleClick(browser.Password), chromedp.KeyEvent(Password), chromedp.Click(browser.Submit))
 	tab.Wait(`document.title.includes("signed in as ada")`)
+	tab.ModalClosed()
 	checkClaims(t, c, browser.Eval[string](tab, `Clerk.session.getToken()`), browser.Eval[string](tab, `Clerk.session.id`))
 
 	tab.Do("user button", chromedp.Click(browser.UserButton))
 	tab.Text("Ada Lovelace")
 	tab.Screenshot("user-button")
-	tab.Do("profile", chromedp.Click(chromedp.CSS(".cl-userButtonPopoverActionButton__manageAccount")))
+	tab.PressInUserMenu(".cl-userButtonPopoverActionButton__manageAccount")
 	tab.Text("Profile details")
 	tab.Screenshot("profile")
 	tab.Do("security", chromedp.Click(chromedp.CSS(".cl-navbarButton__security")))
@@ -55,7 +56,7 @@ func TestRealClerkJSSignsInAndOutThroughItsOwnModal(t *testing.T) {
 	tab.Screenshot("security")
 	tab.Do("reload", chromedp.Reload())
 	tab.Wait(`document.title.includes("signed in as ada")`)
-	tab.Do("sign out", chromedp.Click(browser.UserButton), chromedp.Click(browser.SignOut))
+	tab.PressInUserMenu(".cl-userButtonPopoverActionButton__signOut")
 	tab.Wait(`document.title.includes("signed out")`)
 
 	tab.Do("open the sign-up modal", chromedp.Click(chromedp.ID("up")), chromedp.WaitVisible(username))
@@ -63,6 +64,7 @@ func TestRealClerkJSSignsInAndOutThroughItsOwnModal(t *testing.T) {
 	tab.Do("sign up", chromedp.SendKeys(chromedp.CSS(`input[name="firstName"]`), "Edsger"), chromedp.SendKeys(chromedp.CSS(`input[name="lastName"]`), "Dijkstra"),
 		chromedp.SendKeys(username, "edsger"), chromedp.SendKeys(browser.Password, Password), chromedp.Click(browser.Submit))
 	tab.Wait(`document.title.includes("signed in as edsger")`)
+	tab.ModalClosed()
 	tab.Do("user button", chromedp.Click(browser.UserButton))
 	tab.Text("Edsger Dijkstra")
 	tab.Screenshot("signed-up")
@@ -75,14 +77,14 @@ func TestPeopleEditTheirProfileAndLeaveInTheRealClerkJS(t *testing.T) {
 	if err := os.WriteFile(picture, png, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	tab := browser.Open(t)
+	tab := browser.Open(t, chromedp.Flag("force-prefers-reduced-motion", true)) // or a click can miss what moves
 	tab.Go(c.origin + "/")
 	tab.Wait(`document.title.includes("signed out")`)
 	tab.Do("open the modal", chromedp.Click(chromedp.ID("in")))
 	tab.SignIn("ada", Password)
 	tab.Wait(`document.title.includes("signed in as ada")`)
 	drawn := browser.Eval[string](tab, `Clerk.user.imageUrl`)
-	tab.Do("profile", chromedp.Click(browser.UserButton), chromedp.Click(chromedp.CSS(".cl-userButtonPopoverActionButton__manageAccount")))
+	tab.PressInUserMenu(".cl-userButtonPopoverActionButton__manageAccount")
 	update := func() {
 		t.Helper()
 		tab.Wait(`!document.querySelector('input[name="firstName"]')`) // the form before closes slowly

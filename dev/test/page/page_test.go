@@ -315,7 +315,7 @@ func everyday(t *testing.T, s *site) {
 	tab.Reload()
 	tab.Text(first)
 	tab.NoText("hello from the test")
-	tab.Do("sign out", chromedp.Click(browser.UserButton), chromedp.Click(browser.SignOut))
+	tab.PressInUserMenu(".cl-userButtonPopoverActionButton__signOut")
 	tab.Press("header", "Sign in")
 	tab.Do("signed out", chromedp.WaitVisible(browser.Identifier))
 }

@@ -48,7 +48,7 @@ func firstVisit(t *testing.T, s *site) {
 	tab.Press("form", "Sign in to write")
 	tab.Do("the modal", chromedp.WaitVisible(browser.Identifier))
 	tab.Keys(kb.Escape)
-	tab.Wait(`!document.querySelector('[aria-modal]')`)
+	tab.ModalClosed()
 	signIn(tab, "ada")
 	tab.Wait(draft + ` === 'not yet' && ` + buttonsOf("form") + ` === 'Publish'`)
 	wantShown(tab, "a post")
@@ -290,7 +290,7 @@ func yourPosts(t *testing.T, s *site) {
 	tab := s.as(t, "grace")
 	publish(tab, "mine")
 	browser.Eval[int](tab, `window.before = 1`)
-	tab.Do("the menu", chromedp.Click(browser.UserButton), chromedp.Click(chromedp.CSS(".cl-userButtonPopoverCustomItemButton")))
+	tab.PressInUserMenu(".cl-userButtonPopoverCustomItemButton")
 	tab.Wait(`location.pathname === '/u/` + grace + `'`)
 	wantShown(tab, "mine")
 	if loads := browser.Eval[int](tab, `window.before`); loads != 1 {

@@ -401,6 +401,27 @@ func (tab *Tab) SignIn(username, password string) {
 	tab.tb.Helper()
 	tab.Do("sign in as "+username, chromedp.WaitVisible(Identifier), chromedp.SendKeys(Identifier, username), chromedp.Click(Submit),
 		chromedp.WaitVisible(Password), chromedp.SendKeys(Password, password), chromedp.Click(Submit))
+	tab.ModalClosed()
+}
+
+// ModalClosed waits until Clerk's modal is gone, which covers the page while it closes.
+func (tab *Tab) ModalClosed() {
+	tab.tb.Helper()
+	tab.Wait(`!document.querySelector('.cl-modalBackdrop')`)
+}
+
+// PressInUserMenu opens the menu of Clerk's user button, and presses what matches a CSS
+// selector in it. ClerkJS may close the menu again, as when it gives the focus back late
+// to what had it before its modal: then it is opened once more.
+func (tab *Tab) PressInUserMenu(selector string) {
+	tab.tb.Helper()
+	tab.Wait(`(() => {
+		const button = document.querySelector('.cl-userButtonTrigger');
+		const item = document.querySelector(` + Quote(selector) + `);
+		if (item) item.click();
+		else if (button?.ariaExpanded !== 'true') button?.click();
+		return item;
+	})()`)
 }
 
 // Screenshot keeps a picture of the tab in the folder SCREENSHOTS, if that is set.
