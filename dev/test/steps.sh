@@ -76,6 +76,7 @@ npm_packages() {
   cmp -s $lock $all || cmp -s $lock "$all$*" && return
   mkdir -p dev/.cache
   cp $lock dev/.cache/lock
+  rm -f $all* # npm removes what is not asked for
   npm install --prefix dev/npm --ignore-scripts --no-audit --no-fund --loglevel=error "$@"
   cp dev/.cache/lock $lock
   cp $lock "$all$*"
