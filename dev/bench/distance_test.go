@@ -122,16 +122,16 @@ func (f *far) forward(client net.Conn, server string) {
 		return
 	}
 	var asks atomic.Bool // whether the client sent something since it last got something
-	go f.delay(client, database, func() {}, func() { asks.Store(false) })
+	go f.delay(client, database, func() { asks.Store(false) })
 	f.delay(database, client, func() {
 		if !asks.Swap(true) {
 			f.trips.Add(1)
 		}
-	}, func() {})
+	})
 }
 
 // delay copies what comes from one side to the other, one way later.
-func (f *far) delay(to, from net.Conn, came, arrived func()) {
+func (f *far) delay(to, from net.Conn, arrived func()) {
 	type chunk struct {
 		due   time.Time
 		bytes []byte
@@ -152,7 +152,6 @@ func (f *far) delay(to, from net.Conn, came, arrived func()) {
 		if err != nil {
 			return
 		}
-		came()
 		chunks <- chunk{time.Now().Add(f.half), bytes.Clone(buffer[:n])}
 	}
 }
