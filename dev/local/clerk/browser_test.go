@@ -24,10 +24,19 @@ const page = `<!doctype html><html lang="en"><title>page</title><h1>page</h1><bu
 	});
 </script>`
 
+// manageAccount is the item of Clerk's menu that opens the profile.
+const manageAccount = chromedp.CSS(".cl-userButtonPopoverActionButton__manageAccount")
+
+// openBrowser opens a browser in which nothing moves: a click can miss what does.
+func openBrowser(t *testing.T) *browser.Tab {
+	t.Helper()
+	return browser.Open(t, chromedp.Flag("force-prefers-reduced-motion", true))
+}
+
 func TestRealClerkJSSignsInAndOutThroughItsOwnModal(t *testing.T) {
 	mustFetch(t)
 	c := mustStart(t, page)
-	tab := browser.Open(t, chromedp.Flag("force-prefers-reduced-motion", true)) // or a click can miss what moves
+	tab := openBrowser(t)
 	const username = chromedp.CSS(`input[name="username"]`)
 
 	tab.Go(c.origin + "/")
@@ -48,7 +57,7 @@ func TestRealClerkJSSignsInAndOutThroughItsOwnModal(t *testing.T) {
 	tab.Do("user button", chromedp.Click(browser.UserButton))
 	tab.Text("Ada Lovelace")
 	tab.Screenshot("user-button")
-	tab.PressInUserMenu(".cl-userButtonPopoverActionButton__manageAccount")
+	tab.PressInUserMenu(manageAccount)
 	tab.Text("Profile details")
 	tab.Screenshot("profile")
 	tab.Do("security", chromedp.Click(chromedp.CSS(".cl-navbarButton__security")))
@@ -56,7 +65,7 @@ func TestRealClerkJSSignsInAndOutThroughItsOwnModal(t *testing.T) {
 	tab.Screenshot("security")
 	tab.Do("reload", chromedp.Reload())
 	tab.Wait(`document.title.includes("signed in as ada")`)
-	tab.PressInUserMenu(".cl-userButtonPopoverActionButton__signOut")
+	tab.PressInUserMenu(browser.SignOut)
 	tab.Wait(`document.title.includes("signed out")`)
 
 	tab.Do("open the sign-up modal", chromedp.Click(chromedp.ID("up")), chromedp.WaitVisible(username))
@@ -77,14 +86,14 @@ func TestPeopleEditTheirProfileAndLeaveInTheRealClerkJS(t *testing.T) {
 	if err := os.WriteFile(picture, png, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	tab := browser.Open(t, chromedp.Flag("force-prefers-reduced-motion", true)) // or a click can miss what moves
+	tab := openBrowser(t)
 	tab.Go(c.origin + "/")
 	tab.Wait(`document.title.includes("signed out")`)
 	tab.Do("open the modal", chromedp.Click(chromedp.ID("in")))
 	tab.SignIn("ada", Password)
 	tab.Wait(`document.title.includes("signed in as ada")`)
 	drawn := browser.Eval[string](tab, `Clerk.user.imageUrl`)
-	tab.PressInUserMenu(".cl-userButtonPopoverActionButton__manageAccount")
+	tab.PressInUserMenu(manageAccount)
 	update := func() {
 		t.Helper()
 		tab.Wait(`!document.querySelector('input[name="firstName"]')`) // the form before closes slowly

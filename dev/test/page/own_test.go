@@ -81,7 +81,7 @@ func askedAgainAtOnce(t *testing.T, s *site) {
 	}
 	second := newest + " + article"
 	press([2]string{second, "Delete"}, [2]string{"dialog[open]", "Keep"}, [2]string{newest, "Delete"})
-	tab.Do("let it draw", chromedp.Sleep(100*time.Millisecond))
+	browser.Eval[bool](tab, `new Promise((drawn) => requestAnimationFrame(() => drawn(true)))`)
 	tab.Press("dialog[open]", "Delete")
 	wantShown(tab, "second", "stays")
 	s.wantStored(t, "second", "stays")

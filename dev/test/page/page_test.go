@@ -315,7 +315,7 @@ func everyday(t *testing.T, s *site) {
 	tab.Reload()
 	tab.Text(first)
 	tab.NoText("hello from the test")
-	tab.PressInUserMenu(".cl-userButtonPopoverActionButton__signOut")
+	tab.PressInUserMenu(browser.SignOut)
 	tab.Press("header", "Sign in")
 	tab.Do("signed out", chromedp.WaitVisible(browser.Identifier))
 }

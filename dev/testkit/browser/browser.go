@@ -410,14 +410,14 @@ func (tab *Tab) ModalClosed() {
 	tab.Wait(`!document.querySelector('.cl-modalBackdrop')`)
 }
 
-// PressInUserMenu opens the menu of Clerk's user button, and presses what matches a CSS
-// selector in it. ClerkJS may close the menu again, as when it gives the focus back late
-// to what had it before its modal: then it is opened once more.
-func (tab *Tab) PressInUserMenu(selector string) {
+// PressInUserMenu opens the menu of Clerk's user button, and presses an item of it.
+// ClerkJS may close the menu again, as when it gives the focus back late to what had
+// it before its modal: then it is opened once more.
+func (tab *Tab) PressInUserMenu(item chromedp.CSS) {
 	tab.tb.Helper()
 	tab.Wait(`(() => {
-		const button = document.querySelector('.cl-userButtonTrigger');
-		const item = document.querySelector(` + Quote(selector) + `);
+		const button = document.querySelector(` + Quote(UserButton) + `);
+		const item = document.querySelector(` + Quote(item) + `);
 		if (item) item.click();
 		else if (button?.ariaExpanded !== 'true') button?.click();
 		return item;
