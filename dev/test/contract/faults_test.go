@@ -101,24 +101,6 @@ func TestDatabaseDownIsA503AndBackIsAnAnswerWithoutARestart(t *testing.T) {
 	}
 }
 
-func TestDatabaseThatHangsIsA503ByTheDeadline(t *testing.T) {
-	t.Parallel()
-	a, proxy := behindFaults(t)
-	post := a.Publish(ada, "hello")
-	proxy.Hang()
-	atOnce(8, func(i int) { // more than the pool holds: some wait for a connection
-		// The client waits longer than the 5 s that a request has.
-		got, err := a.Try(nobody, "GET", post.Path(), "")
-		if err != nil || got.Status != 503 {
-			t.Errorf("caller %d = %d, %v; want 503", i, got.Status, err)
-		}
-	})
-	proxy.Resume()
-	if got := a.Call(nobody, "GET", post.Path(), ""); got.Status != 200 {
-		t.Errorf("the first request once it goes on = %d %s; want 200", got.Status, got.Text)
-	}
-}
-
 func TestAWriteWhoseAnswerIsLostIsNeverRepeatedByUs(t *testing.T) {
 	t.Parallel()
 	a, proxy := behindFaults(t)

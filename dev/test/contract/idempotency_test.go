@@ -16,9 +16,7 @@ func TestAnotherTextUnderAKeyIsRefusedAlsoAfterAnEdit(t *testing.T) {
 	eachDatabase(t, nil, func(t *testing.T, a *api) {
 		key := []string{"Idempotency-Key", "key 1"}
 		post := a.Publish(ada, "first", key...)
-		if got := a.Call(ada, "PATCH", post.Path(), testkit.Content("edited")); got.Status != 200 {
-			t.Fatalf("edit = %d %s", got.Status, got.Text)
-		}
+		a.Must(200, ada, "PATCH", post.Path(), testkit.Content("edited"))
 		for text, want := range map[string]int{" first ": 200, "edited": 422, "another": 422} {
 			got := a.Call(ada, "POST", "/api/posts", testkit.Content(text), key...)
 			if got.Status != want || want == 200 && got.Content != "edited" {
