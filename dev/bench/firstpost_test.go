@@ -17,8 +17,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	localclerk "warble/dev/local/clerk"
-	localvercel "warble/dev/local/vercel"
+	"warble/dev/local/fakeclerk"
+	"warble/dev/local/fakevercel"
 	"warble/dev/testkit"
 	"warble/dev/testkit/artifact"
 	"warble/dev/testkit/browser"
@@ -54,16 +54,16 @@ const firstPost = `window.firstPost = new Promise((done) => new MutationObserver
 // same posts by the same read, on the same server: HTTP/2 over TLS, compressed.
 func BenchmarkFirstPost(b *testing.B) {
 	const origin = "https://warble.test"
-	clerk := testkit.StartClerk(b, localclerk.Config{Origin: origin})
+	clerk := testkit.StartClerk(b, fakeclerk.Config{Origin: origin})
 	server := mariadb.Start(b)
 	db := testkit.Database(b, server.URL())
 	for i := range 21 {
-		testkit.InsertPost(b, db, localclerk.People[i%len(localclerk.People)].ID, fmt.Sprintf("Post %d. %s", i, strings.Repeat("What people write is about as long as this. ", 1+i%3)), time.Now().Add(-time.Hour))
+		testkit.InsertPost(b, db, fakeclerk.People[i%len(fakeclerk.People)].ID, fmt.Sprintf("Post %d. %s", i, strings.Repeat("What people write is about as long as this. ", 1+i%3)), time.Now().Add(-time.Hour))
 	}
 	routes := http.NewServeMux()
 	routes.Handle("/", artifact.Start(b, clerk.Environment(server.URL(), nil), 2).Handler)
-	routes.Handle(localclerk.Prefix+"/img/", clerk)
-	routes.Handle("/least.html", &localvercel.Server{Static: filepath.Join(testkit.Root(), "dev/bench/testdata")})
+	routes.Handle(fakeclerk.Prefix+"/img/", clerk)
+	routes.Handle("/least.html", &fakevercel.Server{Static: filepath.Join(testkit.Root(), "dev/bench/testdata")})
 	front := httptest.NewUnstartedServer(compressed(routes))
 	front.EnableHTTP2 = true
 	front.StartTLS()
@@ -71,7 +71,7 @@ func BenchmarkFirstPost(b *testing.B) {
 	// Chromium keeps nothing in its cache from a server whose certificate it merely ignores.
 	key := sha256.Sum256(front.Certificate().RawSubjectPublicKeyInfo)
 	chromium := browser.Open(b, chromedp.Flag("ignore-certificate-errors-spki-list", base64.StdEncoding.EncodeToString(key[:])),
-		chromedp.Flag("host-resolver-rules", fmt.Sprintf("MAP warble.test:443 %s, MAP %s ^NOTFOUND", front.Listener.Addr(), localclerk.DefaultHost)))
+		chromedp.Flag("host-resolver-rules", fmt.Sprintf("MAP warble.test:443 %s, MAP %s ^NOTFOUND", front.Listener.Addr(), fakeclerk.DefaultHost)))
 
 	for _, condition := range conditions {
 		for _, visit := range []string{"first", "second"} {

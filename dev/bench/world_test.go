@@ -24,7 +24,7 @@ import (
 	"github.com/jmoiron/sqlx"
 	"github.com/vercel/go-bridge/go/bridge"
 
-	localclerk "warble/dev/local/clerk"
+	"warble/dev/local/fakeclerk"
 	"warble/dev/testkit"
 	"warble/dev/testkit/artifact"
 	"warble/dev/testkit/mariadb"
@@ -43,7 +43,7 @@ func open(b *testing.B) *world {
 	// and fills its tables in a few minutes.
 	w := &world{
 		server: mariadb.Start(b, "--innodb-buffer-pool-size=512M", "--innodb-log-file-size=512M", "--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--innodb-sort-buffer-size=64M"),
-		clerk:  testkit.StartClerk(b, localclerk.Config{}),
+		clerk:  testkit.StartClerk(b, fakeclerk.Config{}),
 		floor:  filepath.Join(b.TempDir(), "floor"),
 	}
 	w.clerk.ReplaceBackend(listUsers)

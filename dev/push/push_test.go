@@ -21,7 +21,7 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 	driver "github.com/go-sql-driver/mysql"
 
-	localclerk "warble/dev/local/clerk"
+	"warble/dev/local/fakeclerk"
 	"warble/dev/testkit"
 	"warble/dev/testkit/faults"
 	"warble/dev/testkit/mariadb"
@@ -332,7 +332,7 @@ func TestADatabaseFromBeforeTheDigestKeepsItsPostsAndTheirKeys(t *testing.T) {
 		t.Error(err)
 	}
 
-	clerk := testkit.StartClerk(t, localclerk.Config{})
+	clerk := testkit.StartClerk(t, fakeclerk.Config{})
 	product := testkit.Start(t, clerk.Environment(g.url, map[string]string{"POST_INTERVAL": "4294967295"}))
 	client := testkit.NewClient(t, product.URL, clerk)
 	for _, test := range []struct {

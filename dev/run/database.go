@@ -13,7 +13,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
-	localmysql "warble/dev/local/mysql"
+	"warble/dev/local/embeddedmysql"
 	"warble/dev/local/project"
 	"warble/lib/database"
 )
@@ -56,12 +56,12 @@ func startDatabase(ctx context.Context, root string, port int) (db, error) {
 
 // startMySQL starts the embedded database on a port that stays the same for a
 // port of the site: 13000 for 3000. If it is taken, any other will do.
-func startMySQL(port int) (server *localmysql.Server, note string, err error) {
+func startMySQL(port int) (server *embeddedmysql.Server, note string, err error) {
 	fixed := (port+10_000)%65_536 + (port+10_000)/65_536*1_024 // no reserved port, past the last
-	server, err = localmysql.Start(fmt.Sprintf("127.0.0.1:%d", fixed), os.Stderr)
+	server, err = embeddedmysql.Start(fmt.Sprintf("127.0.0.1:%d", fixed), os.Stderr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		note = fmt.Sprintf(" (its usual port, %d, is taken)", fixed)
-		server, err = localmysql.Start("127.0.0.1:0", os.Stderr)
+		server, err = embeddedmysql.Start("127.0.0.1:0", os.Stderr)
 	}
 	return server, note, err
 }

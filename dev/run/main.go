@@ -20,9 +20,9 @@ import (
 	"syscall"
 	"time"
 
-	localclerk "warble/dev/local/clerk"
+	"warble/dev/local/fakeclerk"
+	"warble/dev/local/fakevercel"
 	"warble/dev/local/project"
-	localvercel "warble/dev/local/vercel"
 )
 
 func main() {
@@ -70,7 +70,7 @@ func run(ctx context.Context, race bool) error {
 		return err
 	}
 	defer os.Remove(config)
-	vercel := &localvercel.Project{
+	vercel := &fakevercel.Project{
 		Root:    root,
 		Overlay: map[string]string{"/config.js": config},
 		Race:    race,
@@ -93,7 +93,7 @@ func run(ctx context.Context, race bool) error {
 
 `, origin, database.what, clerk.what, vercel.Functions(), clerk.signIn)
 	return serve(ctx, listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if clerk.local != nil && strings.HasPrefix(r.URL.Path, localclerk.Prefix+"/") {
+		if clerk.local != nil && strings.HasPrefix(r.URL.Path, fakeclerk.Prefix+"/") {
 			clerk.local.ServeHTTP(w, r)
 			return
 		}
@@ -130,11 +130,11 @@ func startClerk(ctx context.Context, root, origin string) (clerk, error) {
 	if configured {
 		return clerk{what: "the instance of CLERK_PUBLISHABLE_KEY", signIn: "Sign in as a user of that instance."}, nil
 	}
-	scripts := filepath.Join(root, "dev", localclerk.ScriptsFolder)
-	if err := localclerk.FetchScripts(ctx, scripts); err != nil {
+	scripts := filepath.Join(root, "dev", fakeclerk.ScriptsFolder)
+	if err := fakeclerk.FetchScripts(ctx, scripts); err != nil {
 		return clerk{}, err
 	}
-	local, err := localclerk.New(localclerk.Config{Origin: origin, Scripts: scripts})
+	local, err := fakeclerk.New(fakeclerk.Config{Origin: origin, Scripts: scripts})
 	if err != nil {
 		return clerk{}, err
 	}
@@ -144,14 +144,14 @@ func startClerk(ctx context.Context, root, origin string) (clerk, error) {
 		os.Setenv(name, value)
 	}
 	var names []string
-	for _, person := range localclerk.People {
+	for _, person := range fakeclerk.People {
 		names = append(names, person.Username)
 	}
 	return clerk{
 		local:    local,
-		proxyURL: localclerk.Prefix,
+		proxyURL: fakeclerk.Prefix,
 		what:     "local, under /__clerk (the real ClerkJS, a stand-in for its API)",
-		signIn:   fmt.Sprintf("Sign in as %s; the password is %s", strings.Join(names, ", "), localclerk.Password),
+		signIn:   fmt.Sprintf("Sign in as %s; the password is %s", strings.Join(names, ", "), fakeclerk.Password),
 	}, nil
 }
 

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	localclerk "warble/dev/local/clerk"
+	"warble/dev/local/fakeclerk"
 	"warble/dev/testkit"
 	"warble/dev/testkit/mariadb"
 )
@@ -31,7 +31,7 @@ func fetch(t *testing.T, url string) (int, string) {
 
 func TestNewcomersFindTheWholeProductWithNothingConfigured(t *testing.T) {
 	p := testkit.Start(t, nil)
-	for _, want := range []string{p.URL, "embedded MySQL", "local, under /__clerk", "ada, grace, alan, hedy", localclerk.Password, "Ctrl-C"} {
+	for _, want := range []string{p.URL, "embedded MySQL", "local, under /__clerk", "ada, grace, alan, hedy", fakeclerk.Password, "Ctrl-C"} {
 		waitForLog(t, p, want, 1) // the banner comes through a pipe
 	}
 	status, text := fetch(t, p.URL+"/api/posts")
@@ -51,7 +51,7 @@ func TestNewcomersFindTheWholeProductWithNothingConfigured(t *testing.T) {
 			t.Errorf("picture of %s = %d", post.Author.Name, status)
 		}
 	}
-	for _, person := range localclerk.People[:3] { // hedy moderates, and has not written
+	for _, person := range fakeclerk.People[:3] { // hedy moderates, and has not written
 		if !written[person.FirstName+" "+person.LastName] {
 			t.Errorf("%s has no post: %s", person.FirstName, text)
 		}

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	localclerk "warble/dev/local/clerk"
+	"warble/dev/local/fakeclerk"
 	"warble/dev/testkit"
 )
 
@@ -103,7 +103,7 @@ func signIn(t *testing.T, p *testkit.Product) string {
 	client := &http.Client{Jar: jar}
 	post := func(path string, form url.Values, answer any) {
 		t.Helper()
-		response, err := client.PostForm(p.URL+localclerk.Prefix+"/v1/client/"+path, form)
+		response, err := client.PostForm(p.URL+fakeclerk.Prefix+"/v1/client/"+path, form)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +117,7 @@ func signIn(t *testing.T, p *testkit.Product) string {
 			Session string `json:"created_session_id"`
 		}
 	}
-	post("sign_ins", url.Values{"strategy": {"password"}, "identifier": {"ada"}, "password": {localclerk.Password}}, &signIn)
+	post("sign_ins", url.Values{"strategy": {"password"}, "identifier": {"ada"}, "password": {fakeclerk.Password}}, &signIn)
 	var token struct{ JWT string }
 	post("sessions/"+signIn.Response.Session+"/tokens", nil, &token)
 	return token.JWT

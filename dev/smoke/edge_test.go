@@ -29,14 +29,14 @@ import (
 
 	"github.com/vercel/go-bridge/go/bridge"
 
-	localvercel "warble/dev/local/vercel"
+	"warble/dev/local/fakevercel"
 )
 
 // edge is Vercel's network in front of the local Vercel, as far as make smoke
 // looks at it: regions, the CDN, a preview's noindex and toolbar, deployment
 // protection.
 type edge struct {
-	deployment *localvercel.Server
+	deployment *fakevercel.Server
 	region     string // the functions'
 	preview    bool
 	secret     string // that passes deployment protection; "" for none
@@ -57,7 +57,7 @@ type kept struct {
 // s-maxage away as Vercel does.
 const forCDN = "X-Test-For-Cdn"
 
-func newEdge(deployment *localvercel.Server) *edge {
+func newEdge(deployment *fakevercel.Server) *edge {
 	for path, function := range deployment.Functions {
 		deployment.Functions[path] = func(ctx context.Context, request *bridge.Request) (bridge.Response, error) {
 			response, err := function(ctx, request)

@@ -28,7 +28,7 @@ import (
 	"syscall"
 	"time"
 
-	localvercel "warble/dev/local/vercel"
+	"warble/dev/local/fakevercel"
 	"warble/dev/testkit/openapi"
 )
 
@@ -58,7 +58,7 @@ type smoke struct {
 	schema  []byte // schema.sql
 	writing []byte // public/js/writing.js, which names ClerkJS's scripts
 	regions []string
-	tree    *localvercel.Server // answers what the tree would: its files, and its routes' headers
+	tree    *fakevercel.Server // answers what the tree would: its files, and its routes' headers
 	api     *openapi.Description
 
 	page       config          // as the deployment serves it
@@ -83,13 +83,13 @@ func newSmoke(root string) (*smoke, error) {
 	if err != nil || u.Scheme != "https" || u.Host == "" {
 		return nil, errors.New("say which deployment: make smoke URL=https://…")
 	}
-	vercel, err := localvercel.ReadConfig(filepath.Join(root, "vercel.json"))
+	vercel, err := fakevercel.ReadConfig(filepath.Join(root, "vercel.json"))
 	if err != nil {
 		return nil, err
 	}
 	s := &smoke{url: "https://" + strings.ToLower(u.Host), regions: vercel.Regions, production: true}
-	s.tree = &localvercel.Server{Routes: vercel.Routes, Static: filepath.Join(root, "public"), Functions: map[string]localvercel.Function{}}
-	nothing := localvercel.InProcess(func(http.ResponseWriter, *http.Request) {})
+	s.tree = &fakevercel.Server{Routes: vercel.Routes, Static: filepath.Join(root, "public"), Functions: map[string]fakevercel.Function{}}
+	nothing := fakevercel.InProcess(func(http.ResponseWriter, *http.Request) {})
 	for _, route := range vercel.Routes {
 		if strings.HasPrefix(route.Dest, "/api/posts/") {
 			s.tree.Functions[route.Dest] = nothing

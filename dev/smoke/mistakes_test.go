@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	localclerk "warble/dev/local/clerk"
+	"warble/dev/local/fakeclerk"
 	"warble/dev/testkit"
 	"warble/dev/testkit/faults"
 )
@@ -63,7 +63,7 @@ var mistakes = map[string]struct {
 	},
 	"a proxy of Clerk's that is not there": {
 		func(w *world) {
-			w.page["CLERK_PUBLISHABLE_KEY"], w.page["CLERK_PROXY_URL"] = key("test", localclerk.DefaultHost), "https://"+preview+"/__clerk"
+			w.page["CLERK_PUBLISHABLE_KEY"], w.page["CLERK_PROXY_URL"] = key("test", fakeclerk.DefaultHost), "https://"+preview+"/__clerk"
 		},
 		"/__clerk/npm/@clerk/ui@1/dist/ui.browser.js: 404 (and 2 more). Clerk does not answer", 1, "",
 	},
@@ -80,16 +80,16 @@ var mistakes = map[string]struct {
 	},
 	"a token that has ended": {
 		func(w *world) {
-			w.command["TOKEN"] = w.clerk.SignClaims(map[string]any{"iss": "https://" + localclerk.DefaultHost, "sub": localclerk.Ada, "sid": "sess_1", "exp": 1})
+			w.command["TOKEN"] = w.clerk.SignClaims(map[string]any{"iss": "https://" + fakeclerk.DefaultHost, "sub": fakeclerk.Ada, "sid": "sess_1", "exp": 1})
 		},
 		"A session token lives a minute", 1, "",
 	},
 	"a token of another site": {
-		func(w *world) { w.command["TOKEN"] = otherInstance(w.t).Token(localclerk.Ada) },
+		func(w *world) { w.command["TOKEN"] = otherInstance(w.t).Token(fakeclerk.Ada) },
 		"The token is another Clerk instance's", 1, "",
 	},
 	"pk_live on vercel.app": {
-		func(w *world) { w.page["CLERK_PUBLISHABLE_KEY"] = key("live", localclerk.DefaultHost) },
+		func(w *world) { w.page["CLERK_PUBLISHABLE_KEY"] = key("live", fakeclerk.DefaultHost) },
 		"Clerk's production keys do not work on *.vercel.app", 1, "",
 	},
 	"pk_test on one's own domain": {
@@ -215,7 +215,7 @@ var mistakes = map[string]struct {
 }
 
 func otherInstance(t *testing.T) *testkit.Clerk {
-	return testkit.StartClerk(t, localclerk.Config{Origin: "https://other.test", Host: "clerk.other.test"})
+	return testkit.StartClerk(t, fakeclerk.Config{Origin: "https://other.test", Host: "clerk.other.test"})
 }
 
 func oldFile(t *testing.T) string {

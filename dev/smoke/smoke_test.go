@@ -23,8 +23,8 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/jmoiron/sqlx"
 
-	localclerk "warble/dev/local/clerk"
-	localvercel "warble/dev/local/vercel"
+	"warble/dev/local/fakeclerk"
+	"warble/dev/local/fakevercel"
 	"warble/dev/testkit"
 	"warble/dev/testkit/artifact"
 	"warble/dev/testkit/mariadb"
@@ -113,7 +113,7 @@ func newWorld(t *testing.T, host string) *world {
 	name := fmt.Sprint("smoke", worlds)
 	w := &world{t: t, host: host, page: map[string]string{}, edge: func(e *edge) { e.preview = host == preview }, command: map[string]string{}, hosts: map[string]string{}}
 	w.db, w.database = newDatabase(t, name)
-	w.clerk = testkit.StartClerk(t, localclerk.Config{Origin: "https://" + w.host, Scripts: filepath.Join(testkit.Root(), "dev", localclerk.ScriptsFolder)})
+	w.clerk = testkit.StartClerk(t, fakeclerk.Config{Origin: "https://" + w.host, Scripts: filepath.Join(testkit.Root(), "dev", fakeclerk.ScriptsFolder)})
 	w.functions = map[string]string{
 		"CLERK_AUTHORIZED_PARTIES": "", "VERCEL_URL": preview, "VERCEL_PROJECT_PRODUCTION_URL": domain,
 	}
@@ -127,7 +127,7 @@ func newWorld(t *testing.T, host string) *world {
 func (w *world) smoke() (said string, status int) {
 	w.t.Helper()
 	deployed := artifact.Start(w.t, w.clerk.Environment(w.database, w.functions), 4)
-	server := deployed.Handler.(*localvercel.Server)
+	server := deployed.Handler.(*fakevercel.Server)
 	server.Overlay = map[string]string{}
 	if len(w.page) > 0 {
 		server.Overlay["/config.js"] = w.build()
@@ -135,7 +135,7 @@ func (w *world) smoke() (said string, status int) {
 	maps.Copy(server.Overlay, w.old)
 	front := newEdge(server)
 	w.edge(front)
-	hosts := map[string]string{w.host: serveTLS(w.t, front.handler()), localclerk.DefaultHost: serveTLS(w.t, w.clerk)}
+	hosts := map[string]string{w.host: serveTLS(w.t, front.handler()), fakeclerk.DefaultHost: serveTLS(w.t, w.clerk)}
 	maps.Copy(hosts, w.hosts)
 
 	command := exec.Command(os.Args[0])
@@ -192,7 +192,7 @@ func (w *world) leavesNothing() {
 	users, err := user.NewClient(&clerk.ClientConfig{BackendConfig: clerk.BackendConfig{
 		Key: clerk.String(environment["CLERK_SECRET_KEY"]), URL: clerk.String(environment["CLERK_API_URL"] + "/v1"),
 	}}).Count(w.t.Context(), &user.ListParams{})
-	if err != nil || users.TotalCount != int64(len(localclerk.People)) {
+	if err != nil || users.TotalCount != int64(len(fakeclerk.People)) {
 		w.t.Errorf("Clerk has the users %+v, %v; want none more than before", users, err)
 	}
 }
@@ -209,14 +209,14 @@ func TestAGoodDeploymentHasNoFinding(t *testing.T) {
 			w.command["VERCEL_AUTOMATION_BYPASS_SECRET"] = secret
 		}},
 		"production, with a token": {domain, func(w *world) {
-			w.page["CLERK_PUBLISHABLE_KEY"] = key("live", localclerk.DefaultHost)
-			maps.Copy(w.command, map[string]string{"TOKEN": w.clerk.Token(localclerk.Ada), "WRITE": "1", "CLERK_SECRET_KEY": ""})
+			w.page["CLERK_PUBLISHABLE_KEY"] = key("live", fakeclerk.DefaultHost)
+			maps.Copy(w.command, map[string]string{"TOKEN": w.clerk.Token(fakeclerk.Ada), "WRITE": "1", "CLERK_SECRET_KEY": ""})
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, test.host)
 			test.make(w)
-			testkit.InsertPost(t, w.db, localclerk.Grace, "A post that was there before.", noon)
+			testkit.InsertPost(t, w.db, fakeclerk.Grace, "A post that was there before.", noon)
 			said, status := w.smoke()
 			if status != 0 || !strings.Contains(said, ": 0 wrong, 0 warnings") ||
 				!strings.Contains(said, "8 of 8 steps are as promised") || !strings.Contains(said, "note: the database: no TLS, on this machine") {
@@ -275,12 +275,12 @@ func TestNothingIsWrittenInProductionUnlessToldSo(t *testing.T) {
 
 // A route that no probe reaches can be broken without a finding.
 func TestProbesReachEveryRouteOfVercelJSON(t *testing.T) {
-	config, err := localvercel.ReadConfig(filepath.Join(testkit.Root(), "vercel.json"))
+	config, err := fakevercel.ReadConfig(filepath.Join(testkit.Root(), "vercel.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	routes := config.Routes[:slices.IndexFunc(config.Routes, func(r localvercel.Route) bool { return r.Handle != "" })] // the builder's own follow
-	routes = slices.DeleteFunc(routes, func(r localvercel.Route) bool { return r.Continue })
+	routes := config.Routes[:slices.IndexFunc(config.Routes, func(r fakevercel.Route) bool { return r.Handle != "" })] // the builder's own follow
+	routes = slices.DeleteFunc(routes, func(r fakevercel.Route) bool { return r.Continue })
 	reached := make([]bool, len(routes))
 	pages := []probe{{method: "GET", path: "/u/user_smoke"}, {method: "GET", path: "/p/" + noPost}} // checkPage's
 	for _, p := range append(pages, probes...) {

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	localclerk "warble/dev/local/clerk"
+	"warble/dev/local/fakeclerk"
 )
 
 // ClerkOrigin is the page that the local Clerk's sessions are for, unless a test
@@ -18,19 +18,19 @@ const ClerkOrigin = "https://warble.example"
 // Clerk is a local Clerk instance whose Backend API a test can replace, as with
 // one that fails.
 type Clerk struct {
-	*localclerk.Clerk
+	*fakeclerk.Clerk
 	url     string
 	instead atomic.Pointer[http.HandlerFunc] // answers in its place, or nil
 }
 
 // StartClerk serves a local Clerk instance until the test ends. Without an
 // Origin, config gets ClerkOrigin.
-func StartClerk(tb testing.TB, config localclerk.Config) *Clerk {
+func StartClerk(tb testing.TB, config fakeclerk.Config) *Clerk {
 	tb.Helper()
 	if config.Origin == "" {
 		config.Origin = ClerkOrigin
 	}
-	instance, err := localclerk.New(config)
+	instance, err := fakeclerk.New(config)
 	if err != nil {
 		tb.Fatal(err)
 	}

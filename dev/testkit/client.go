@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	localclerk "warble/dev/local/clerk"
+	"warble/dev/local/fakeclerk"
 	"warble/dev/testkit/openapi"
 )
 
@@ -28,7 +28,7 @@ var OpenAPI = sync.OnceValues(func() (*openapi.Description, error) { return open
 type Client struct {
 	tb     testing.TB
 	url    string // Warble's origin
-	clerk  *localclerk.Clerk
+	clerk  *fakeclerk.Clerk
 	tokens *sync.Map // by user: one lasts a minute, and signing is slow
 	http   *http.Client
 }

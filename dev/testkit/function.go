@@ -31,7 +31,7 @@ func NewFunction(tb testing.TB, binary string, env map[string]string, processes 
 	return f
 }
 
-// Invoke has a process answer a request: it is a localvercel.Function.
+// Invoke has a process answer a request: it is a fakevercel.Function.
 func (f *Function) Invoke(ctx context.Context, request *bridge.Request) (bridge.Response, error) {
 	return f.Function.Invoke(ctx, "", request)
 }

@@ -13,7 +13,7 @@ import (
 
 	"github.com/vercel/go-bridge/go/bridge"
 
-	localclerk "warble/dev/local/clerk"
+	"warble/dev/local/fakeclerk"
 	"warble/dev/testkit"
 	"warble/dev/testkit/artifact"
 	"warble/dev/testkit/mariadb"
@@ -21,7 +21,7 @@ import (
 
 const (
 	nobody = testkit.Nobody
-	ada    = localclerk.Ada
+	ada    = fakeclerk.Ada
 )
 
 // site is a deployment and a client of it.
@@ -34,7 +34,7 @@ type site struct {
 // empty is unset.
 func serve(t *testing.T, databaseURL string, environment map[string]string) *site {
 	t.Helper()
-	clerk := testkit.StartClerk(t, localclerk.Config{})
+	clerk := testkit.StartClerk(t, fakeclerk.Config{})
 	deployment := artifact.Start(t, clerk.Environment(databaseURL, environment), 1)
 	return &site{deployment, testkit.NewClient(t, deployment.URL, clerk)}
 }

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"testing"
 
-	localvercel "warble/dev/local/vercel"
+	"warble/dev/local/fakevercel"
 	"warble/dev/testkit"
 	"warble/dev/testkit/artifact"
 )
@@ -58,11 +58,11 @@ func TestEveryFileUnderAPIIsAFunctionAndNothingElseIs(t *testing.T) {
 // Otherwise `make run` and every test on it would route as Vercel does not.
 func TestBuiltRoutes(t *testing.T) {
 	o := artifact.Build(t)
-	ours, err := localvercel.ReadConfig(filepath.Join(o.Tree, "vercel.json"))
+	ours, err := fakevercel.ReadConfig(filepath.Join(o.Tree, "vercel.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	built, err := localvercel.ReadConfig(o.Config)
+	built, err := fakevercel.ReadConfig(o.Config)
 	if err != nil {
 		t.Fatal(err)
 	}

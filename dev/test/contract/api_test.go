@@ -12,8 +12,8 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
-	localclerk "warble/dev/local/clerk"
-	localmysql "warble/dev/local/mysql"
+	"warble/dev/local/embeddedmysql"
+	"warble/dev/local/fakeclerk"
 	"warble/dev/testkit"
 )
 
@@ -27,9 +27,9 @@ type api struct {
 
 const (
 	nobody = testkit.Nobody
-	ada    = localclerk.Ada
-	grace  = localclerk.Grace
-	hedy   = localclerk.Hedy // a moderator
+	ada    = fakeclerk.Ada
+	grace  = fakeclerk.Grace
+	hedy   = fakeclerk.Hedy // a moderator
 )
 
 // databases are those that the contract holds on: the given one alone, where
@@ -44,7 +44,7 @@ func databases() map[string]func(*testing.T) *testkit.Server {
 func startServer(t *testing.T) *testkit.Server { return testkit.StartServer(t) }
 
 func startEmbedded(t *testing.T) *testkit.Server {
-	server, err := localmysql.Start("127.0.0.1:0", io.Discard)
+	server, err := embeddedmysql.Start("127.0.0.1:0", io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func onServers(t *testing.T, instances int, environment map[string]string) (all 
 // open starts Warble on the database at a URL, which it brings to schema.sql.
 func open(t *testing.T, databaseURL string, environment map[string]string) *api {
 	t.Helper()
-	clerk := testkit.StartClerk(t, localclerk.Config{})
+	clerk := testkit.StartClerk(t, fakeclerk.Config{})
 	db := testkit.Database(t, databaseURL)
 	product := testkit.Start(t, clerk.Environment(databaseURL, environment))
 	return &api{product, testkit.NewClient(t, product.URL, clerk), clerk, db}

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	localvercel "warble/dev/local/vercel"
+	"warble/dev/local/fakevercel"
 	"warble/dev/testkit"
 )
 
@@ -26,7 +26,7 @@ func TestOpenAPIDescribesTheRoutesOfVercelJSON(t *testing.T) {
 			described = append(described, method+" "+example.Replace(path))
 		}
 	}
-	var config struct{ Routes []localvercel.Route }
+	var config struct{ Routes []fakevercel.Route }
 	text, err := os.ReadFile(filepath.Join(testkit.Root(), "vercel.json"))
 	if err == nil {
 		err = json.Unmarshal(text, &config)

@@ -16,7 +16,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
-	localclerk "warble/dev/local/clerk"
+	"warble/dev/local/fakeclerk"
 	"warble/dev/testkit"
 	"warble/dev/testkit/artifact"
 	"warble/dev/testkit/browser"
@@ -27,7 +27,7 @@ import (
 // in the key, both over TLS, as browsers meet them.
 func TestTheFormThatADeployedPageHas(t *testing.T) {
 	const host = "warble.test"
-	clerk := testkit.StartClerk(t, localclerk.Config{Origin: "https://" + host, Scripts: filepath.Join(testkit.Root(), "dev", localclerk.ScriptsFolder)})
+	clerk := testkit.StartClerk(t, fakeclerk.Config{Origin: "https://" + host, Scripts: filepath.Join(testkit.Root(), "dev", fakeclerk.ScriptsFolder)})
 	frontend := httptest.NewTLSServer(clerk)
 	t.Cleanup(frontend.Close)
 	p := testkit.Start(t, clerk.Environment("", nil)) // CLERK_AUTHORIZED_PARTIES is the page's origin
@@ -37,26 +37,26 @@ func TestTheFormThatADeployedPageHas(t *testing.T) {
 	}
 	routes := http.NewServeMux()
 	routes.Handle("/", httputil.NewSingleHostReverseProxy(to))
-	routes.Handle(localclerk.Prefix+"/img/", clerk) // the pictures are on no other host, which the policy would not allow
+	routes.Handle(fakeclerk.Prefix+"/img/", clerk) // the pictures are on no other host, which the policy would not allow
 	front := httptest.NewTLSServer(routes)
 	t.Cleanup(front.Close)
 
 	tab := browser.Open(t, chromedp.IgnoreCertErrors, chromedp.Flag("host-resolver-rules",
-		fmt.Sprintf("MAP %s:443 %s, MAP %s:443 %s", host, front.Listener.Addr(), localclerk.DefaultHost, frontend.Listener.Addr())))
+		fmt.Sprintf("MAP %s:443 %s, MAP %s:443 %s", host, front.Listener.Addr(), fakeclerk.DefaultHost, frontend.Listener.Addr())))
 	tab.Go("https://" + host)
 	tab.Press("header", "Sign in")
-	tab.SignIn("ada", localclerk.Password)
+	tab.SignIn("ada", fakeclerk.Password)
 	isSignedIn(tab)
 	publish(tab, "from a deployed page")
 	tab.Text("Ada Lovelace")
 	claims := browser.Eval[map[string]any](tab, `Clerk.session.getToken().then((token) => JSON.parse(atob(token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/'))))`)
-	if claims["azp"] != "https://"+host || claims["iss"] != "https://"+localclerk.DefaultHost {
+	if claims["azp"] != "https://"+host || claims["iss"] != "https://"+fakeclerk.DefaultHost {
 		t.Errorf("the page's token is of azp %v and iss %v", claims["azp"], claims["iss"])
 	}
-	if policy := browser.Eval[string](tab, `document.querySelector('meta[http-equiv="Content-Security-Policy"]').content`); !strings.Contains(policy, "script-src 'self' https://"+localclerk.DefaultHost+" ") {
+	if policy := browser.Eval[string](tab, `document.querySelector('meta[http-equiv="Content-Security-Policy"]').content`); !strings.Contains(policy, "script-src 'self' https://"+fakeclerk.DefaultHost+" ") {
 		t.Errorf("the page narrows its policy to %s; want exactly this instance's host", policy)
 	}
-	if n := len(tab.Requests("GET", localclerk.Prefix+"/v1/")); n > 0 {
+	if n := len(tab.Requests("GET", fakeclerk.Prefix+"/v1/")); n > 0 {
 		t.Errorf("%d requests to a proxy that a deployed page has not", n)
 	}
 	tab.Reload()
@@ -70,7 +70,7 @@ func TestPeopleSignInReadAndPublishInVercelDev(t *testing.T) {
 	const host = "quick-owl-1.clerk.accounts.dev" // as development instances have it
 	port := testkit.FreePort(t)
 	origin := fmt.Sprint("http://127.0.0.1:", port)
-	clerk := testkit.StartClerk(t, localclerk.Config{Origin: origin, Host: host, Scripts: filepath.Join(testkit.Root(), "dev", localclerk.ScriptsFolder)})
+	clerk := testkit.StartClerk(t, fakeclerk.Config{Origin: origin, Host: host, Scripts: filepath.Join(testkit.Root(), "dev", fakeclerk.ScriptsFolder)})
 	frontend := httptest.NewTLSServer(clerk)
 	t.Cleanup(frontend.Close)
 	server := mariadb.Start(t)

@@ -19,13 +19,13 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
-	localclerk "warble/dev/local/clerk"
+	"warble/dev/local/fakeclerk"
 	"warble/dev/testkit"
 	"warble/dev/testkit/browser"
 )
 
 // others is who publishes, edits and deletes without a tab of this test.
-const others = localclerk.Alan
+const others = fakeclerk.Alan
 
 // mostPosts is how many posts may be stored before many are deleted: five pages.
 const mostPosts = 90
@@ -513,7 +513,7 @@ func (m *model) session(tab *modelTab, n int) {
 				if (`+fmt.Sprint(n%3 != 0)+`) return 'stays ' + Clerk.user.username;
 				await Clerk.signOut();
 			} else {
-				const { createdSessionId } = await Clerk.client.signIn.create({ strategy: 'password', identifier: '`+username+`', password: '`+localclerk.Password+`' });
+				const { createdSessionId } = await Clerk.client.signIn.create({ strategy: 'password', identifier: '`+username+`', password: '`+fakeclerk.Password+`' });
 				await Clerk.setActive({ session: createdSessionId });
 			}
 		} catch (error) {

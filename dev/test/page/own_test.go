@@ -7,7 +7,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
-	localclerk "warble/dev/local/clerk"
+	"warble/dev/local/fakeclerk"
 	"warble/dev/testkit/browser"
 )
 
@@ -171,7 +171,7 @@ func byKeyboard(t *testing.T, s *site) {
 	tab.Keys("alan" + kb.Enter)
 	tab.Do("the password", chromedp.WaitVisible(browser.Password))
 	tab.Wait(`document.activeElement.name === 'password'`)
-	tab.Keys(localclerk.Password + kb.Enter)
+	tab.Keys(fakeclerk.Password + kb.Enter)
 	isSignedIn(tab)
 	tab.Wait(`document.activeElement.matches('.cl-userButtonTrigger')`) // not lost with the modal
 

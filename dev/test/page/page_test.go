@@ -11,7 +11,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/jmoiron/sqlx"
 
-	localclerk "warble/dev/local/clerk"
+	"warble/dev/local/fakeclerk"
 	"warble/dev/testkit"
 	"warble/dev/testkit/browser"
 	"warble/dev/testkit/faults"
@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	ada   = localclerk.Ada
-	grace = localclerk.Grace
+	ada   = fakeclerk.Ada
+	grace = fakeclerk.Grace
 )
 
 // newest is the first post of the feed.
@@ -198,7 +198,7 @@ func signIn(tab *browser.Tab, username string) {
 				if (error.errors?.[0]?.code !== 'session_exists') throw error;
 			}
 			return Clerk.user?.username ?? '';
-		})()`, username, localclerk.Password))
+		})()`, username, fakeclerk.Password))
 		switch is {
 		case username:
 			isSignedIn(tab)
@@ -289,7 +289,7 @@ func everyday(t *testing.T, s *site) {
 	tab.Screenshot("signed-out")
 
 	tab.Press("header", "Sign in")
-	tab.SignIn("ada", localclerk.Password)
+	tab.SignIn("ada", fakeclerk.Password)
 	tab.Do("signed in", chromedp.WaitVisible(browser.UserButton))
 	tab.Do("write", chromedp.SendKeys(chromedp.CSS("form textarea"), "hello from the test"))
 	tab.Press("form", "Publish")

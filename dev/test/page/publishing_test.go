@@ -10,7 +10,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
-	localclerk "warble/dev/local/clerk"
+	"warble/dev/local/fakeclerk"
 	"warble/dev/testkit/browser"
 )
 
@@ -97,7 +97,7 @@ func draftSurvives(t *testing.T, s *site) {
 	tab.Reload()
 	tab.Wait(draft + ` === 'worth keeping'`)
 	tab.Press("form", "Sign in to write")
-	tab.SignIn("grace", localclerk.Password)
+	tab.SignIn("grace", fakeclerk.Password)
 	published(tab, "worth keeping")                            // without a second press
 	tab.Wait(`document.activeElement.innerText === 'Publish'`) // which had the focus before
 	s.wantStored(t, "worth keeping")

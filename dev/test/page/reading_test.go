@@ -16,7 +16,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
-	localclerk "warble/dev/local/clerk"
+	"warble/dev/local/fakeclerk"
 	"warble/dev/testkit"
 	"warble/dev/testkit/browser"
 )
@@ -451,7 +451,7 @@ func hostile(t *testing.T, s *site) {
 
 	// Who writes can be as hostile as what, also where one is addressed.
 	browser.Eval[bool](tab, `(async () => {
-		const up = await Clerk.client.signUp.create({ username: 'mallory', password: '`+localclerk.Password+`',
+		const up = await Clerk.client.signUp.create({ username: 'mallory', password: '`+fakeclerk.Password+`',
 			firstName: '<img src=x onerror="window.pwned = 1">`+"\u202e"+`', lastName: '</title><script>window.pwned = 1</script>' });
 		await Clerk.setActive({ session: up.createdSessionId });
 		return true;

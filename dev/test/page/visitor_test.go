@@ -14,13 +14,13 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
-	localclerk "warble/dev/local/clerk"
+	"warble/dev/local/fakeclerk"
 	"warble/dev/testkit"
 	"warble/dev/testkit/browser"
 )
 
 // hedy is a moderator.
-const hedy = localclerk.Hedy
+const hedy = fakeclerk.Hedy
 
 // buttonsOf is an expression: the names of the buttons that an element shows.
 func buttonsOf(in string) string {
@@ -58,7 +58,7 @@ func firstVisit(t *testing.T, s *site) {
 
 	// Nothing was written: signing in is all.
 	tab.Press("form", "Sign in to write")
-	tab.SignIn("grace", localclerk.Password)
+	tab.SignIn("grace", fakeclerk.Password)
 	isSignedIn(tab)
 	tab.Wait(`document.activeElement.innerText === 'Publish'`)
 	s.wantStored(t, "a post")

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	localclerk "warble/dev/local/clerk"
+	"warble/dev/local/fakeclerk"
 	"warble/dev/testkit"
 )
 
@@ -142,14 +142,14 @@ func (s *site) rows(t *testing.T) (all []string) {
 // thing.
 func (s *site) badAuthorizations(t *testing.T) map[string]string {
 	t.Helper()
-	stranger, err := localclerk.New(localclerk.Config{Origin: testkit.ClerkOrigin})
+	stranger, err := fakeclerk.New(fakeclerk.Config{Origin: testkit.ClerkOrigin})
 	if err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now()
 	claims := func(change string, value any) string {
 		all := map[string]any{
-			"azp": testkit.ClerkOrigin, "iss": "https://" + localclerk.DefaultHost, "sid": "sess_1", "sub": ada, "sts": "active", "v": 2,
+			"azp": testkit.ClerkOrigin, "iss": "https://" + fakeclerk.DefaultHost, "sid": "sess_1", "sub": ada, "sts": "active", "v": 2,
 			"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(time.Hour).Unix(),
 		}
 		all[change] = value

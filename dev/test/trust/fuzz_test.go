@@ -22,8 +22,8 @@ import (
 	"github.com/vercel/go-bridge/go/bridge"
 
 	"warble/api/posts"
-	localclerk "warble/dev/local/clerk"
-	localvercel "warble/dev/local/vercel"
+	"warble/dev/local/fakeclerk"
+	"warble/dev/local/fakevercel"
 	"warble/dev/testkit"
 )
 
@@ -31,16 +31,16 @@ import (
 // routes lead to each.
 var handlers = []struct {
 	operations string
-	function   localvercel.Function
+	function   fakevercel.Function
 }{
-	{"listPosts listPostsHead", localvercel.InProcess(posts.List)},
-	{"createPost", localvercel.InProcess(posts.Create)},
-	{"getPost getPostHead", localvercel.InProcess(posts.Get)},
-	{"updatePost", localvercel.InProcess(posts.Update)},
-	{"deletePost", localvercel.InProcess(posts.Delete)},
-	{"clearPosts", localvercel.InProcess(posts.Clear)},
-	{"feed feedHead userFeed userFeedHead", localvercel.InProcess(posts.Feed)},
-	{"sharePost sharePostHead", localvercel.InProcess(posts.Share)},
+	{"listPosts listPostsHead", fakevercel.InProcess(posts.List)},
+	{"createPost", fakevercel.InProcess(posts.Create)},
+	{"getPost getPostHead", fakevercel.InProcess(posts.Get)},
+	{"updatePost", fakevercel.InProcess(posts.Update)},
+	{"deletePost", fakevercel.InProcess(posts.Delete)},
+	{"clearPosts", fakevercel.InProcess(posts.Clear)},
+	{"feed feedHead userFeed userFeedHead", fakevercel.InProcess(posts.Feed)},
+	{"sharePost sharePostHead", fakevercel.InProcess(posts.Share)},
 }
 
 // FuzzRequest sends any request to any function, through Vercel's bridge, as
@@ -98,7 +98,7 @@ func openFuzzed(f *testing.F) *fuzzed {
 	}
 	server := testkit.StartServer(f)
 	testkit.CountCase(server.Name)
-	clerk := testkit.StartClerk(f, localclerk.Config{})
+	clerk := testkit.StartClerk(f, fakeclerk.Config{})
 	for name, value := range clerk.Environment(server.URL, nil) {
 		f.Setenv(name, value)
 	}

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	localclerk "warble/dev/local/clerk"
+	"warble/dev/local/fakeclerk"
 	"warble/dev/testkit"
 )
 
@@ -54,7 +54,7 @@ func TestANewSigningKeySignsNobodyOutForLong(t *testing.T) {
 
 func TestStrangersKeysMakeNobodyFetchWithoutLimit(t *testing.T) {
 	s := fetchesKeys(t)
-	stranger, err := localclerk.New(localclerk.Config{Origin: testkit.ClerkOrigin})
+	stranger, err := fakeclerk.New(fakeclerk.Config{Origin: testkit.ClerkOrigin})
 	if err != nil {
 		t.Fatal(err)
 	}

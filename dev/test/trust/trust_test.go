@@ -17,7 +17,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
-	localclerk "warble/dev/local/clerk"
+	"warble/dev/local/fakeclerk"
 	"warble/dev/testkit"
 	"warble/dev/testkit/artifact"
 	"warble/dev/testkit/faults"
@@ -53,7 +53,7 @@ func deploy(tb testing.TB, processes int, environment map[string]string) *site {
 	server := testkit.StartServer(tb)
 	testkit.CountCase(server.Name)
 	s := &site{
-		tb: tb, clerk: testkit.StartClerk(tb, localclerk.Config{}), server: server,
+		tb: tb, clerk: testkit.StartClerk(tb, fakeclerk.Config{}), server: server,
 		proxy: faults.New(tb, server.URL), db: testkit.Database(tb, server.URL),
 	}
 	s.Deployment = artifact.Start(tb, s.clerk.Environment(s.proxy.URL(), environment), processes)
@@ -65,9 +65,9 @@ func deploy(tb testing.TB, processes int, environment map[string]string) *site {
 // Any other user of a good token is good too.
 const (
 	nobody = testkit.Nobody
-	ada    = localclerk.Ada
-	grace  = localclerk.Grace
-	hedy   = localclerk.Hedy // a moderator
+	ada    = fakeclerk.Ada
+	grace  = fakeclerk.Grace
+	hedy   = fakeclerk.Hedy // a moderator
 )
 
 // private is in every text and idempotency key that these tests send, so that

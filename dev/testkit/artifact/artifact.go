@@ -25,8 +25,8 @@ import (
 	"golang.org/x/mod/sumdb/dirhash"
 	"golang.org/x/sys/unix"
 
-	localclerk "warble/dev/local/clerk"
-	localvercel "warble/dev/local/vercel"
+	"warble/dev/local/fakeclerk"
+	"warble/dev/local/fakevercel"
 	"warble/dev/testkit"
 )
 
@@ -34,7 +34,7 @@ import (
 var sources = []string{"api", "lib", "public", "go.mod", "go.sum", "vercel.json"}
 
 // PublishableKey is the one that the page is built with.
-var PublishableKey = "pk_test_" + base64.StdEncoding.EncodeToString([]byte(localclerk.DefaultHost+"$"))
+var PublishableKey = "pk_test_" + base64.StdEncoding.EncodeToString([]byte(fakeclerk.DefaultHost+"$"))
 
 // Output is what `vercel build` made of a copy of the tree.
 type Output struct {
@@ -215,12 +215,12 @@ type Deployment struct {
 func Start(tb testing.TB, env map[string]string, processes int) *Deployment {
 	tb.Helper()
 	output := Build(tb)
-	config, err := localvercel.ReadConfig(output.Config)
+	config, err := fakevercel.ReadConfig(output.Config)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	d := &Deployment{Functions: map[string]*testkit.Function{}}
-	handler := &localvercel.Server{Routes: config.Routes, Static: output.Static, Functions: map[string]localvercel.Function{}}
+	handler := &fakevercel.Server{Routes: config.Routes, Static: output.Static, Functions: map[string]fakevercel.Function{}}
 	for path, binary := range output.Functions {
 		function := testkit.NewFunction(tb, binary, env, processes)
 		d.Functions[path], handler.Functions[path] = function, function.Invoke

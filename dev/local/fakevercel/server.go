@@ -1,7 +1,7 @@
-// Package vercel is Vercel on one machine: it serves a project's static
+// Package fakevercel is Vercel on one machine: it serves a project's static
 // files and functions behind the routes of its vercel.json, or of what `vercel
 // build` made of it, and calls the functions through Vercel's own bridge.
-package vercel
+package fakevercel
 
 import (
 	"bytes"

@@ -1,7 +1,7 @@
-// Package mysql is the MySQL server that the local product runs inside its
+// Package embeddedmysql is the MySQL server that the local product runs inside its
 // own process: go-mysql-server, in memory, on loopback, made safe for writes
 // that come over several connections. What it holds ends with the process.
-package mysql
+package embeddedmysql
 
 import (
 	"context"

@@ -1,11 +1,11 @@
-// Package clerk is a stand-in for one Clerk instance, for development and
+// Package fakeclerk is a stand-in for one Clerk instance, for development and
 // tests: a Frontend API that the real ClerkJS talks to, ClerkJS itself (from
 // its npm packages), and the part of the Backend API that our functions call.
 //
 // It keeps everything in memory, guards nothing of value and must listen on
 // loopback only. What it answers follows what ClerkJS 6.40.0 was seen to ask;
 // it was never compared with a live Clerk instance.
-package clerk
+package fakeclerk
 
 import (
 	"cmp"

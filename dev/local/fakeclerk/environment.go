@@ -1,4 +1,4 @@
-package clerk
+package fakeclerk
 
 import "net/http"
 
