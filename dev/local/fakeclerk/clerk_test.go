@@ -3,10 +3,8 @@ package fakeclerk
 import (
 	"bytes"
 	"context"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"io"
 	"mime/multipart"
@@ -17,7 +15,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -167,35 +164,6 @@ func userClient(c *Clerk) *clerkuser.Client {
 		Key: clerk.String(env["CLERK_SECRET_KEY"]), URL: clerk.String(env["CLERK_API_URL"] + "/v1")}})
 }
 
-func TestFunctionsFindAuthorsThroughTheBackendAPI(t *testing.T) {
-	c := mustStart(t, "")
-	list, err := userClient(c).List(context.Background(), &clerkuser.ListParams{
-		UserIDs: []string{People[0].ID, "user_nobody", People[1].ID}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(list.Users) != 2 || list.TotalCount != 2 {
-		t.Fatalf("asked for ada, nobody and grace: %d users, count %d; want 2 and 2", len(list.Users), list.TotalCount)
-	}
-	ada := list.Users[0]
-	if ada.ID != People[0].ID || *ada.Username != "ada" || *ada.FirstName != "Ada" || *ada.LastName != "Lovelace" ||
-		ada.EmailAddresses[0].EmailAddress != "ada@example.com" || !strings.Contains(string(ada.PrivateMetadata), "private note on ada") {
-		t.Errorf("ada = %+v; want her names, and the e-mail address and metadata that functions must not pass on", ada)
-	}
-	res, err := http.Get(*ada.ImageURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "image/svg+xml" || !strings.HasPrefix(string(body), "<svg ") {
-		t.Errorf("ada's picture: %s, %s, %.20q, %v; want an SVG", res.Status, res.Header.Get("Content-Type"), body, err)
-	}
-	if n := c.Calls("/v1/users"); n != 1 {
-		t.Errorf("Calls(/v1/users) = %d; want 1", n)
-	}
-}
-
 func TestBackendAPIRefusesWithoutTheSecretKey(t *testing.T) {
 	c := mustStart(t, "")
 	for _, path := range []string{"/v1/users", "/v1/users/count", "/v1/jwks"} {
@@ -209,19 +177,16 @@ func TestBackendAPIRefusesWithoutTheSecretKey(t *testing.T) {
 func TestListOfUsersStopsAtTheLimit(t *testing.T) {
 	c := mustStart(t, "")
 	for range 9 {
-		status, body := newJSClient(t, c).call("POST", "/v1/client/sign_ups", "username", "u"+strings.ToLower(newID("x")), "password", "long enough")
-		if status != http.StatusOK {
-			t.Fatalf("sign-up = %d %v", status, body)
-		}
+		newJSClient(t, c).call("POST", "/v1/client/sign_ups", "username", "u"+strings.ToLower(newID("x")), "password", "long enough")
 	}
-	for limit, want := range map[int64]int{0: 10, 2: 2, 100: 9 + len(People)} {
+	for limit, want := range map[int64]int{0: 10, 2: 2, 100: 9 + len(People)} { // 10 is Clerk's default
 		params := &clerkuser.ListParams{}
 		if limit > 0 {
 			params.Limit = clerk.Int64(limit)
 		}
 		list, err := userClient(c).List(context.Background(), params)
 		if err != nil || len(list.Users) != want || list.TotalCount != int64(9+len(People)) {
-			t.Errorf("limit %d: %d users, %v; want %d", limit, len(list.Users), err, want)
+			t.Errorf("limit %d: %v, %v; want %d", limit, list, err, want)
 		}
 	}
 }
@@ -459,149 +424,6 @@ func TestWhatTheLocalClerkDoesNotDoIsSaidInWordsForPeople(t *testing.T) {
 	}
 }
 
-func TestDeployedPageMayReadAnswersAndNoOtherMay(t *testing.T) {
-	const page = "https://warble.example"
-	c := mustNew(t, Config{Origin: page})
-	api := httptest.NewTLSServer(c)
-	t.Cleanup(api.Close)
-	jar, _ := cookiejar.New(nil) // never fails
-	client := api.Client()
-	client.Jar = jar
-	b := &jsClient{tb: t, client: client, base: api.URL, origin: page}
-	session := b.signIn("ada")
-	_, body := b.call("POST", "/v1/client/sessions/"+session+"/tokens")
-	checkClaims(t, c, body["jwt"].(string), session)
-
-	for origin, want := range map[string]string{page: page, "https://evil.example": ""} {
-		req := httptest.NewRequest("POST", "https://clerk.warble.test/v1/client/sign_ins?_method=POST", strings.NewReader("identifier=ada"))
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		req.Header.Set("Origin", origin)
-		w := httptest.NewRecorder()
-		c.ServeHTTP(w, req)
-		if got := w.Header().Get("Access-Control-Allow-Origin"); got != want {
-			t.Errorf("Access-Control-Allow-Origin for %s = %q; want %q", origin, got, want)
-		}
-		cookie := w.Result().Cookies()[0]
-		if !cookie.HttpOnly || !cookie.Secure || cookie.SameSite != http.SameSiteLaxMode {
-			t.Errorf("cookie over TLS = %v; want HttpOnly, Secure, SameSite=Lax", cookie)
-		}
-	}
-}
-
-func TestDevelopmentInstancesHostIsKnownByItsDevBrowser(t *testing.T) {
-	api := httptest.NewUnstartedServer(nil)
-	c := mustNew(t, Config{Origin: "http://" + api.Listener.Addr().String(), Host: "quick-owl-1.clerk.accounts.dev"})
-	api.Config.Handler = c
-	api.Start()
-	t.Cleanup(api.Close)
-	b := &jsClient{tb: t, client: &http.Client{}, base: api.URL, origin: c.origin} // no cookies
-	_, body := b.call("POST", "/v1/dev_browser")
-	b.query = "&__clerk_db_jwt=" + body["id"].(string)
-	session := b.signIn("ada")
-	_, body = b.call("POST", "/v1/client/sessions/"+session+"/tokens")
-	checkClaims(t, c, body["jwt"].(string), session)
-}
-
-func TestTokensForTestsAreGoodUntilTheKeyRotates(t *testing.T) {
-	c := mustStart(t, "")
-	good := c.Token(People[0].ID)
-	claims, _, err := verify(t, c, good)
-	if err != nil || claims.Subject != People[0].ID || claims.AuthorizedParty != c.origin {
-		t.Fatalf("Token(ada) = %v, %v", claims, err)
-	}
-	if _, _, err := verify(t, c, c.SignClaims(map[string]any{"iss": "https://" + c.host, "sub": "user_x"})); err != nil {
-		t.Errorf("SignClaims: %v", err)
-	}
-	before, key := kid(t, good), c.Env()["CLERK_JWT_KEY"]
-	c.RotateKey()
-	rotated := c.Token(People[0].ID)
-	if _, _, err := verify(t, c, rotated); err == nil || kid(t, rotated) == before || c.Env()["CLERK_JWT_KEY"] != key {
-		t.Error("after RotateKey the old key must stay in Env and not verify new tokens, which have another kid")
-	}
-	req := httptest.NewRequest("GET", Prefix+"/v1/jwks", nil)
-	req.Header.Set("Authorization", "Bearer "+c.Env()["CLERK_SECRET_KEY"])
-	w := httptest.NewRecorder()
-	c.ServeHTTP(w, req)
-	var set clerk.JSONWebKeySet
-	if err := json.Unmarshal(w.Body.Bytes(), &set); err != nil || len(set.Keys) != 1 || set.Keys[0].KeyID != kid(t, rotated) {
-		t.Fatalf("jwks = %s, %v; want the new key alone", w.Body, err)
-	}
-	if _, err := clerkjwt.Verify(context.Background(), &clerkjwt.VerifyParams{Token: rotated, JWK: set.Keys[0]}); err != nil {
-		t.Errorf("new token under the key of /v1/jwks: %v", err)
-	}
-}
-
-func kid(tb testing.TB, token string) string {
-	tb.Helper()
-	parsed, err := jwt.ParseSigned(token)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return parsed.Headers[0].KeyID
-}
-
-func TestNewRefusesWhatIsNoOrigin(t *testing.T) {
-	for _, origin := range []string{"", "localhost:3000", "http://localhost:3000/", "http://a@localhost"} {
-		if _, err := New(Config{Origin: origin}); err == nil {
-			t.Errorf("New with origin %q succeeded; its tokens would be refused everywhere", origin)
-		}
-	}
-	block, _ := pem.Decode([]byte(mustNew(t, Config{Origin: "http://localhost:3000"}).Env()["CLERK_JWT_KEY"]))
-	if _, err := x509.ParsePKIXPublicKey(block.Bytes); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestManyBrowsersAtOnceDoNotDisturbEachOther(t *testing.T) {
-	c := mustStart(t, "")
-	var wg sync.WaitGroup
-	for i := range 8 {
-		wg.Go(func() {
-			b := newJSClient(t, c)
-			person := People[i%len(People)]
-			for range 5 {
-				session := b.signIn(person.Username)
-				_, body := b.call("POST", "/v1/client/sessions/"+session+"/tokens")
-				if claims, _, err := verify(t, c, body["jwt"].(string)); err != nil || claims.Subject != person.ID {
-					t.Errorf("token of %s = %v, %v", person.Username, claims, err)
-				}
-				b.call("POST", "/v1/client/sessions/"+session+"/touch")
-				b.call("DELETE", "/v1/client/sessions")
-				c.Token(person.ID)
-			}
-		})
-	}
-	wg.Wait()
-}
-
-func TestScriptsAreServedByMajorAndExactVersion(t *testing.T) {
-	mustFetch(t)
-	c := mustStart(t, "")
-	for path, want := range map[string]string{
-		"clerk-js@6/dist/clerk.browser.js":                                       "no-cache",
-		"ui@1/dist/ui.browser.js":                                                "no-cache",
-		"ui@1.36.0/dist/signin_ui_58d0c7_1.36.0.js":                              "public, max-age=31536000, immutable",
-		"clerk-js@6.40.0/dist/query-core-vendors_clerk.browser_a68c22_6.40.0.js": "public, max-age=31536000, immutable",
-		"clerk-js@5/dist/clerk.browser.js":                                       "",
-		"clerk-js@6/dist/no-such.browser.js":                                     "",
-		"ui@1/dist/..%2F..%2F..%2Fgo.mod":                                        "",
-		"ui@1/dist/..":                                                           "",
-	} {
-		res, err := http.Get(c.origin + Prefix + "/npm/@clerk/" + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		if want == "" {
-			if res.StatusCode != http.StatusNotFound {
-				t.Errorf("%s = %s; want 404", path, res.Status)
-			}
-		} else if res.StatusCode != http.StatusOK || res.Header.Get("Cache-Control") != want || res.Header.Get("Content-Type") != "text/javascript; charset=utf-8" {
-			t.Errorf("%s = %s %v; want JavaScript, %s", path, res.Status, res.Header, want)
-		}
-	}
-}
-
 func mustFetch(tb testing.TB) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
@@ -609,16 +431,6 @@ func mustFetch(tb testing.TB) {
 	if err := FetchScripts(ctx, scriptsFolder); err != nil {
 		tb.Fatal(err)
 	}
-}
-
-func TestFetchWithoutNpmSaysWhatToInstall(t *testing.T) {
-	t.Setenv("PATH", t.TempDir())
-	dir := t.TempDir()
-	err := FetchScripts(context.Background(), dir)
-	if err == nil || !strings.Contains(err.Error(), "apt-get install nodejs npm") {
-		t.Errorf("FetchScripts without npm: %v; want what to install", err)
-	}
-	mustBeEmpty(t, dir)
 }
 
 func TestFetchRefusesAPackageThatIsNotThePinnedOne(t *testing.T) {
@@ -631,13 +443,7 @@ func TestFetchRefusesAPackageThatIsNotThePinnedOne(t *testing.T) {
 	if err := FetchScripts(context.Background(), dir); err == nil || !strings.Contains(err.Error(), "not the pinned one") {
 		t.Errorf("FetchScripts of another package: %v; want a refusal", err)
 	}
-	mustBeEmpty(t, dir)
-}
-
-func mustBeEmpty(tb testing.TB, dir string) {
-	tb.Helper()
-	left, err := os.ReadDir(dir)
-	if err != nil || len(left) > 0 {
-		tb.Errorf("left behind: %v, %v; want nothing", left, err)
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v; want nothing", left, err)
 	}
 }
