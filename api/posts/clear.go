@@ -1,7 +1,6 @@
 package posts
 
 import (
-	"fmt"
 	"net/http"
 
 	"warble/lib/database"
@@ -37,18 +36,10 @@ func Clear(w http.ResponseWriter, r *http.Request) {
 		if author != user.ID && !user.Moderator {
 			return nil, problem.New(http.StatusForbidden, "Only the author and moderators may delete these posts.")
 		}
-		db, err := database.Pool()
+
+		deleted, err := database.Exec(r.Context(), clearSQL, author, clearLimit)
 		if err != nil {
 			return nil, err
-		}
-
-		result, err := database.Exec(r.Context(), db, clearSQL, author, clearLimit)
-		if err != nil {
-			return nil, database.Problem(err)
-		}
-		deleted, err := result.RowsAffected()
-		if err != nil {
-			return nil, fmt.Errorf("count the deleted rows: %w", err)
 		}
 		body := struct {
 			Deleted int64 `json:"deleted"`

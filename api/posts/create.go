@@ -1,7 +1,7 @@
 package posts
 
 import (
-	"database/sql"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -53,59 +53,9 @@ func Create(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return nil, err
 		}
-		db, err := database.Pool()
-		if err != nil {
-			return nil, err
-		}
 
 		row := post.Post{UserID: user.ID, Content: content, CreatedAt: post.Time(now), UpdatedAt: post.Time(now)}
-		var digest *string
-		if key != nil {
-			d := post.Digest(content)
-			digest = &d
-		}
-		status := http.StatusCreated
-		// A post that refused the insert may be deleted before it is looked for. The
-		// insert is then sent again.
-		done := database.Retry(r.Context(), func() bool {
-			var result sql.Result
-			result, err = database.Exec(r.Context(), db, insertSQL, user.ID, content, now, now, key, digest, slot.Start)
-			if err == nil {
-				if row.ID, err = result.LastInsertId(); err != nil {
-					err = fmt.Errorf("id of the new post: %w", err)
-				}
-				return true
-			}
-			if !database.IsDuplicate(err) {
-				err = database.Problem(err)
-				return true
-			}
-			var refusedBy []keyedPost
-			err = db.SelectContext(r.Context(), &refusedBy, refusedBySQL, user.ID, key, user.ID, slot.Start)
-			if err != nil {
-				err = database.Problem(err)
-				return true
-			}
-			for _, first := range refusedBy {
-				if key != nil && first.Key != nil && *first.Key == *key {
-					row, status, err = first.Post, http.StatusOK, first.check(content)
-					return true
-				}
-			}
-			if len(refusedBy) > 0 {
-				err = tooSoon(slot)
-				return true
-			}
-			return false
-		})
-		if !done && r.Context().Err() != nil {
-			err = database.Problem(r.Context().Err())
-		} else if !done {
-			// No unique key but PRIMARY is left. Where ids come from a sequence, as on
-			// a sharded Vitess, it has fallen behind.
-			err = problem.Unavailable("The post could not be published right now. Try again in a moment.",
-				errors.New("a duplicate key refuses the insert, but no post has its key or its slot: if ids come from a sequence, raise its next_id above MAX(id)"))
-		}
+		row, status, err := insert(r.Context(), row, key, slot)
 		if err != nil {
 			return nil, err
 		}
@@ -114,6 +64,41 @@ func Create(w http.ResponseWriter, r *http.Request) {
 		location := fmt.Sprintf("/api/posts/%d", row.ID)
 		return &handler.Response{Status: status, Body: row, Location: location}, nil
 	})
+}
+
+// insert publishes row and returns it with its id and 201, or the post that its key
+// has published before and 200. What refused the insert may be gone before it is
+// looked for, or not be there yet (a deadlock): then the insert is sent again.
+func insert(ctx context.Context, row post.Post, key *string, slot post.Slot) (stored post.Post, status int, err error) {
+	var digest *string
+	if key != nil {
+		d := post.Digest(row.Content)
+		digest = &d
+	}
+	for range database.Attempts(ctx) {
+		row.ID, err = database.Insert(ctx, insertSQL, row.UserID, row.Content, time.Time(row.CreatedAt), time.Time(row.UpdatedAt), key, digest, slot.Start)
+		if err == nil {
+			return row, http.StatusCreated, nil
+		}
+		if !errors.Is(err, database.ErrRefused) {
+			return row, 0, err
+		}
+		var refusedBy []keyedPost
+		if err := database.Select(ctx, &refusedBy, refusedBySQL, row.UserID, key, row.UserID, slot.Start); err != nil {
+			return row, 0, err
+		}
+		for _, first := range refusedBy {
+			if key != nil && first.Key != nil && *first.Key == *key {
+				return first.Post, http.StatusOK, first.check(row.Content)
+			}
+		}
+		if len(refusedBy) > 0 {
+			return row, 0, tooSoon(slot)
+		}
+	}
+	// Where ids come from a sequence, as on a sharded Vitess, it may have fallen behind.
+	return row, 0, problem.Unavailable("The post could not be published right now. Try again in a moment.",
+		fmt.Errorf("%w, but no post has its key or its slot: if ids come from a sequence, raise its next_id above MAX(id)", err))
 }
 
 // keyedPost is a post with its idempotency key and the digest of the text that the

@@ -1,7 +1,6 @@
 package posts
 
 import (
-	"fmt"
 	"net/http"
 
 	"warble/lib/database"
@@ -28,22 +27,14 @@ func Delete(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return nil, err
 		}
-		db, err := database.Pool()
-		if err != nil {
-			return nil, err
-		}
 
 		query, args := deleteSQL, []any{r.ID, user.ID}
 		if user.Moderator {
 			query, args = moderateSQL, []any{r.ID}
 		}
-		result, err := database.Exec(r.Context(), db, query, args...)
+		found, err := database.Exec(r.Context(), query, args...)
 		if err != nil {
-			return nil, database.Problem(err)
-		}
-		found, err := result.RowsAffected()
-		if err != nil {
-			return nil, fmt.Errorf("count the deleted rows: %w", err)
+			return nil, err
 		}
 		if found == 0 {
 			return nil, problem.NotFound()

@@ -54,14 +54,10 @@ func Feed(w http.ResponseWriter, r *http.Request) {
 			}
 			query, args = newestOfAuthorSQL, []any{author, feedLength}
 		}
-		db, err := database.Pool()
-		if err != nil {
-			return nil, err
-		}
 
 		posts := make([]post.Post, 0, feedLength)
-		if err := db.SelectContext(r.Context(), &posts, query, args...); err != nil {
-			return nil, database.Problem(err)
+		if err := database.Select(r.Context(), &posts, query, args...); err != nil {
+			return nil, err
 		}
 
 		profile.Fill(r.Context(), posts)

@@ -10,6 +10,7 @@ import (
 	"warble/lib/session"
 )
 
+// getSQL is share.go's too.
 const getSQL = `
 SELECT id, user_id, content, created_at, updated_at
 FROM posts
@@ -23,14 +24,10 @@ func Get(w http.ResponseWriter, r *http.Request) {
 		if _, err := session.Optional(r.Request); err != nil {
 			return nil, err
 		}
-		db, err := database.Pool()
-		if err != nil {
-			return nil, err
-		}
 
 		var row post.Post
-		if err := db.GetContext(r.Context(), &row, getSQL, r.ID); err != nil {
-			return nil, database.Problem(err)
+		if err := database.Get(r.Context(), &row, getSQL, r.ID); err != nil {
+			return nil, err
 		}
 
 		profile.FillOne(r.Context(), &row)

@@ -5,7 +5,6 @@ package posts
 
 import (
 	"net/http"
-	"os"
 
 	"warble/lib/database"
 	"warble/lib/handler"
@@ -33,15 +32,6 @@ ORDER BY created_at DESC, id DESC
 LIMIT ?`
 )
 
-// A cold start waits for its database, so connect while the process starts. The
-// variable is there in a process that the platform has started; a test or another
-// program that imports this package does not connect.
-func init() {
-	if os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
-		go database.Pool()
-	}
-}
-
 // List answers GET /api/posts: the most recent posts, newest first, for anyone.
 // A session that is presented must be good.
 func List(w http.ResponseWriter, r *http.Request) {
@@ -53,18 +43,14 @@ func List(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return nil, err
 		}
-		db, err := database.Pool()
-		if err != nil {
-			return nil, err
-		}
 
 		query, args := feedSQL, []any{page.Before.CreatedAt, page.Before.CreatedAt, page.Before.ID, page.Limit + 1}
 		if page.UserID != "" {
 			query, args = authorSQL, append([]any{page.UserID}, args...)
 		}
 		rows := make([]post.Post, 0, page.Limit+1)
-		if err := db.SelectContext(r.Context(), &rows, query, args...); err != nil {
-			return nil, database.Problem(err)
+		if err := database.Select(r.Context(), &rows, query, args...); err != nil {
+			return nil, err
 		}
 
 		posts, next := page.Cut(rows)

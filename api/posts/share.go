@@ -1,8 +1,6 @@
 package posts
 
 import (
-	"database/sql"
-	"errors"
 	"fmt"
 	"html"
 	"net/http"
@@ -16,11 +14,6 @@ import (
 	"warble/lib/session"
 )
 
-const shareSQL = `
-SELECT id, user_id, content, created_at, updated_at
-FROM posts
-WHERE id = ?`
-
 // shareLifetime is how long the CDN may keep the answer to a robot.
 const shareLifetime = time.Minute
 
@@ -32,20 +25,14 @@ func Share(w http.ResponseWriter, r *http.Request) {
 		if _, err := session.Optional(r.Request); err != nil {
 			return nil, err
 		}
-		db, err := database.Pool()
-		if err != nil {
-			return nil, err
-		}
 
 		var row post.Post
-		err = db.GetContext(r.Context(), &row, shareSQL, r.ID)
-		if errors.Is(err, sql.ErrNoRows) {
-			gone := problem.NotFound()
-			gone.HTML = goneHTML
-			return nil, gone
-		}
-		if err != nil {
-			return nil, database.Problem(err)
+		if err := database.Get(r.Context(), &row, getSQL, r.ID); err != nil {
+			p := problem.From(err)
+			if p.Status == http.StatusNotFound {
+				p.HTML = goneHTML
+			}
+			return nil, p
 		}
 
 		profile.FillOne(r.Context(), &row)

@@ -1,7 +1,6 @@
 package posts
 
 import (
-	"fmt"
 	"net/http"
 
 	"warble/lib/database"
@@ -30,19 +29,11 @@ func Update(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return nil, err
 		}
-		db, err := database.Pool()
-		if err != nil {
-			return nil, err
-		}
 
 		now := post.Now()
-		result, err := database.Exec(r.Context(), db, updateSQL, content, now, r.ID, user.ID)
+		found, err := database.Exec(r.Context(), updateSQL, content, now, r.ID, user.ID)
 		if err != nil {
-			return nil, database.Problem(err)
-		}
-		found, err := result.RowsAffected()
-		if err != nil {
-			return nil, fmt.Errorf("count the updated rows: %w", err)
+			return nil, err
 		}
 		if found == 0 {
 			return nil, problem.NotFound()

@@ -128,60 +128,118 @@ func local(config *mysql.Config) bool {
 	return err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback())
 }
 
-// attempts bounds how often a write is sent. Of 14,400 creates, 48 of one user at
-// a time, 122 were undone on MariaDB, 460 on MySQL 9.7 and 743 on Vitess, the worst
-// with one in nineteen; with deletions of the same rows among them, eight attempts
-// left none unserved.
-const attempts = 8
-
-// longestPause bounds the pause before the next attempt. Pauses are random, so
-// that writes which met do not meet again.
-const longestPause = 10 * time.Millisecond
-
-// Retry calls try until it returns true, at most attempts times, with a random
-// pause between. It returns false when try never did, or ctx has ended.
-func Retry(ctx context.Context, try func() (done bool)) bool {
-	pause := longestPause / 8
-	for range attempts {
-		if try() {
-			return true
-		}
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(rand.N(pause)):
-		}
-		pause = min(2*pause, longestPause)
+// A cold start waits for its database, so connect while the process starts. The
+// variable is there in a process that the platform has started; a test or another
+// program that imports the functions does not connect.
+func init() {
+	if os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
+		go Pool()
 	}
-	return false
 }
 
-// Exec runs a statement that writes. A statement that the database has undone to
-// let another one pass (a deadlock) did not happen, and is sent again. After any
-// other error it is not sent again: nobody knows then whether it ran.
-func Exec(ctx context.Context, db *sqlx.DB, query string, args ...any) (result sql.Result, err error) {
-	Retry(ctx, func() bool {
-		result, err = db.ExecContext(ctx, query, args...)
-		return !is(err, 1213)
-	})
-	return result, err
+// Get reads one row into dest, a pointer to a struct. No row is a 404.
+func Get(ctx context.Context, dest any, query string, args ...any) error {
+	db, err := Pool()
+	if err != nil {
+		return err
+	}
+	return problemOf(db.GetContext(ctx, dest, query, args...))
 }
 
-// IsDuplicate tells whether a unique key refused a row.
-func IsDuplicate(err error) bool { return is(err, 1062) }
+// Select reads all rows into dest, a pointer to a slice of structs.
+func Select(ctx context.Context, dest any, query string, args ...any) error {
+	db, err := Pool()
+	if err != nil {
+		return err
+	}
+	return problemOf(db.SelectContext(ctx, dest, query, args...))
+}
+
+// Exec runs a statement that updates or deletes, and returns the number of rows
+// that it found. A statement that the database has undone to let another pass (a
+// deadlock) did not happen, and is sent again. After any other error it is not:
+// nobody knows then whether it ran.
+func Exec(ctx context.Context, query string, args ...any) (found int64, err error) {
+	db, err := Pool()
+	if err != nil {
+		return 0, err
+	}
+	var result sql.Result
+	for range Attempts(ctx) {
+		if result, err = db.ExecContext(ctx, query, args...); !is(err, deadlock) {
+			break
+		}
+	}
+	if err != nil {
+		return 0, problemOf(err)
+	}
+	return result.RowsAffected()
+}
+
+// Insert sends a statement that inserts a row, once, and returns the row's id. Its
+// error is ErrRefused or a problem.
+func Insert(ctx context.Context, query string, args ...any) (id int64, err error) {
+	db, err := Pool()
+	if err != nil {
+		return 0, err
+	}
+	result, err := db.ExecContext(ctx, query, args...)
+	if is(err, duplicate) {
+		return 0, fmt.Errorf("%w: a unique key has its value already", ErrRefused)
+	}
+	if is(err, deadlock) {
+		return 0, fmt.Errorf("%w: the database has undone it to let another pass", ErrRefused)
+	}
+	if err != nil {
+		return 0, problemOf(err)
+	}
+	return result.LastInsertId()
+}
+
+// ErrRefused is the error of an insert that did not happen because of another row.
+var ErrRefused = errors.New("the insert was refused")
+
+// MySQL's numbers of the two errors after which a statement did not happen.
+const (
+	duplicate = 1062
+	deadlock  = 1213
+)
 
 func is(err error, number uint16) bool {
 	refused, ok := errors.AsType[*mysql.MySQLError](err)
 	return ok && refused.Number == number
 }
 
-// Problem returns the problem of a failed statement. No row is a 404.
+// firstPause is the most that the first pause of Attempts takes.
+const firstPause = 10 * time.Millisecond
+
+// Attempts is ranged over by a loop that sends a statement until it passes. The
+// loop goes round at once, and again after each random pause, until ctx ends.
+// Pauses are random, so that statements which met do not meet again, and grow with
+// the time spent, so that the more of them meet the farther apart they are.
+func Attempts(ctx context.Context) func(yield func() bool) {
+	return func(yield func() bool) {
+		begun := time.Now()
+		for yield() {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(rand.N(max(firstPause, time.Since(begun)/2))):
+			}
+		}
+	}
+}
+
+// problemOf returns the problem of a failed statement. No row is a 404.
 // What the network, the driver or the server's state causes is a 503: the same
 // statement succeeds once the database is back. A statement or a scan that cannot
 // work is our mistake, and becomes a 500. The messages of servers and of scans
 // quote people's text; of those the log gets the number or the column alone.
-func Problem(err error) error {
+func problemOf(err error) error {
 	const detail = "The database does not answer right now. Try again in a moment."
+	if err == nil {
+		return nil
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return problem.NotFound()
 	}
