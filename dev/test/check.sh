@@ -16,7 +16,7 @@ vet() { go vet ./...; }
 tests() { go test ./...; }
 
 echo "== the first time this downloads and compiles for about a minute"
-lane page_types formatting
+lane page_types page_modules formatting
 lane vet static_analysis tests
 finish
 table

@@ -92,6 +92,8 @@ page_types() {
   dev/npm/node_modules/.bin/tsc -p dev/test/page
 }
 
+page_modules() { node --test dev/test/page/*.test.js; }
+
 go_tool() { # go_tool PACKAGE… of the tools in dev/go.mod
   mkdir -p dev/.cache
   (cd dev && CGO_ENABLED=0 go build -o .cache/ "$@")
