@@ -16,6 +16,7 @@ import (
 
 	"warble/dev/local/fakeclerk"
 	"warble/dev/testkit"
+	"warble/dev/testkit/artifact"
 	"warble/dev/testkit/faults"
 )
 
@@ -132,8 +133,8 @@ var mistakes = map[string]struct {
 		"system environment variables are off", 1, "",
 	},
 	"an old page beside new functions": {
-		func(w *world) { w.old = map[string]string{"/js/post.js": oldFile(w.t)} },
-		"GET /js/post.js = 200 is not this tree's", 1, "",
+		func(w *world) { w.old = map[string]string{"/": oldPage(w.t)} },
+		"GET / = 200 is not this tree's", 1, "",
 	},
 	"protection on": {
 		func(w *world) { w.edge = func(e *edge) { e.secret = secret } },
@@ -218,9 +219,13 @@ func otherInstance(t *testing.T) *testkit.Clerk {
 	return testkit.StartClerk(t, fakeclerk.Config{Origin: "https://other.test", Host: "clerk.other.test"})
 }
 
-func oldFile(t *testing.T) string {
-	file := filepath.Join(t.TempDir(), "post.js")
-	if err := os.WriteFile(file, []byte("// of the deployment before\n"), 0o600); err != nil {
+func oldPage(t *testing.T) string {
+	page, err := os.ReadFile(filepath.Join(artifact.Build(t).Static, "index.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "index.html")
+	if err := os.WriteFile(file, bundled.ReplaceAll(page, []byte(`href="/js/000000000000/chunk.js"`)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return file

@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -25,7 +28,7 @@ func (s *smoke) outside(ctx context.Context) bool {
 		return false
 	}
 	s.ours = true
-	s.checkPage(ctx)
+	s.checkPage(ctx, page)
 	s.readConfig(ctx, page)
 	s.checkClerk(ctx)
 	s.checkRoutes(ctx)
@@ -58,33 +61,68 @@ func (s *smoke) isOurs(page *answer) bool {
 	return false
 }
 
-// picture is the address that the build makes whole in index.html.
-var picture = regexp.MustCompile(`content="https://[^"/]+/og\.png"`)
+// picture is the address that the build makes whole in index.html, and comment
+// what it takes away.
+var (
+	picture = regexp.MustCompile(`content="https://[^"/]+/og\.png"`)
+	comment = regexp.MustCompile(`(?s)<!--.*?-->\n`)
+)
 
-// checkPage compares each file with the tree's. A page that some cache kept from
+// bundled is how a page names the modules that lib/page/build.sh made of public/js,
+// in a folder that is named by the sources.
+var bundled = regexp.MustCompile(`href="(/js/([0-9a-f]{12})/chunk\.js)"`)
+
+// sources is the name that build.sh gives to the page's sources.
+func (s *smoke) sources() (string, error) {
+	modules, err := filepath.Glob(filepath.Join(s.tree.Static, "js/*.js"))
+	hash := sha256.New()
+	for _, file := range append([]string{filepath.Join(s.tree.Static, "index.html"), filepath.Join(s.tree.Static, "app.css")}, modules...) {
+		content, failed := os.ReadFile(file)
+		err = cmp.Or(err, failed)
+		hash.Write(content)
+	}
+	return hex.EncodeToString(hash.Sum(nil)[:6]), err
+}
+
+// checkPage compares the page with the tree's. One that some cache kept from
 // another deployment is found by it.
-func (s *smoke) checkPage(ctx context.Context) {
+func (s *smoke) checkPage(ctx context.Context, page *answer) {
 	paths := []string{"/", "/u/user_smoke", "/p/" + noPost, "/no/such/page", "/schema.sql"}
-	err := fs.WalkDir(os.DirFS(s.tree.Static), ".", func(path string, entry fs.DirEntry, err error) error {
+	module := ""
+	if match := bundled.FindSubmatch(page.body); match != nil {
+		module = string(match[1])
+		paths = append(paths, module)
+	}
+	sources, err := s.sources()
+	err = cmp.Or(err, fs.WalkDir(os.DirFS(s.tree.Static), ".", func(path string, entry fs.DirEntry, err error) error {
 		// The build makes the one, and .vercelignore leaves the other out.
-		if err == nil && !entry.IsDir() && path != "config.js" && path != "jsconfig.json" {
+		if err == nil && !entry.IsDir() && path != "config.js" && path != "jsconfig.json" && (module == "" || !strings.HasPrefix(path, "js/")) {
 			paths = append(paths, "/"+path)
 		}
 		return err
-	})
+	}))
 	if err != nil {
 		s.wrong("public/", err.Error(), "Run make smoke in the repository")
 	}
-	style := s.wants(httptest.NewRequest("GET", "/app.css", nil)).Body.String()
+	wants := func(path string) []byte { return s.wants(httptest.NewRequest("GET", path, nil)).Body.Bytes() }
 	for _, path := range paths {
 		a := s.ask(ctx, "GET", path, "")
 		if a.status == 0 {
 			return
 		}
-		// What lib/page/build.sh wrote into index.html.
-		got := picture.ReplaceAll(a.body, []byte(`content="/og.png"`))
-		got = bytes.Replace(got, []byte("<style>\n"+style+"</style>"), []byte(`<link rel="stylesheet" href="/app.css">`), 1)
-		if want := s.wants(httptest.NewRequest("GET", path, nil)); !bytes.Equal(got, want.Body.Bytes()) {
+		var same bool
+		switch match, want := bundled.FindSubmatch(a.body), wants(path); {
+		case path == module: // its name says what it was made of
+			same = a.status == http.StatusOK
+		case match != nil:
+			same = string(match[2]) == sources && bytes.Equal(want, wants("/"))
+		default:
+			// What build.sh wrote into the page where it could not bundle it.
+			got := picture.ReplaceAll(a.body, []byte(`content="/og.png"`))
+			got = bytes.Replace(got, []byte("<style>\n"+string(wants("/app.css"))+"</style>"), []byte(`<link rel="stylesheet" href="/app.css">`), 1)
+			same = bytes.Equal(comment.ReplaceAll(got, nil), comment.ReplaceAll(want, nil))
+		}
+		if !same {
 			s.wrong(fmt.Sprintf("%s is not this tree's (Age %q)", a.says(), a.header.Get("Age")), "The page is of another deployment than this tree: either this is not the commit that is deployed, or a cache in front keeps an old page beside new functions", "Check out the deployed commit and run this again; if it stays, empty the cache of what stands in front of Vercel, and deploy again")
 		}
 	}

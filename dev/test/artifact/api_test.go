@@ -225,7 +225,7 @@ func TestThePageIsServedWithItsSecurityHeaders(t *testing.T) {
 func TestSharedLinksShowRobotsThePostAndPeopleThePage(t *testing.T) {
 	s := serve(t, database(t).URL(), nil)
 	post := s.Publish(ada, "hello")
-	for what, agents := range map[string][]string{`property="og:description" content="hello"`: testkit.Robots, "/js/main.js": testkit.People} {
+	for what, agents := range map[string][]string{`property="og:description" content="hello"`: testkit.Robots, "modulepreload": testkit.People} {
 		for _, agent := range agents {
 			if got := s.Call(nobody, "GET", fmt.Sprint("/p/", post.ID), "", "User-Agent", agent); got.Status != 200 || !strings.Contains(got.Text, what) {
 				t.Errorf("%q gets %d %.100s; want %s", agent, got.Status, got.Text, what)
