@@ -29,7 +29,8 @@ func Clear(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return nil, err
 		}
-		author, err := post.RequiredUserID(r.URL.RawQuery)
+		// A caller who believed that a limit was honoured would have lost posts.
+		author, err := post.OnlyUserID(r.URL.RawQuery)
 		if err != nil {
 			return nil, err
 		}
@@ -45,6 +46,6 @@ func Clear(w http.ResponseWriter, r *http.Request) {
 			Deleted int64 `json:"deleted"`
 			More    bool  `json:"more"`
 		}{deleted, deleted == clearLimit}
-		return &handler.Response{Status: http.StatusOK, Body: body}, nil
+		return &handler.Response{Status: http.StatusOK, Body: handler.JSON(body)}, nil
 	})
 }

@@ -62,7 +62,7 @@ func Create(w http.ResponseWriter, r *http.Request) {
 
 		profile.FillOne(r.Context(), &row)
 		location := fmt.Sprintf("/api/posts/%d", row.ID)
-		return &handler.Response{Status: status, Body: row, Location: location}, nil
+		return &handler.Response{Status: status, Body: handler.JSON(row), Location: location}, nil
 	})
 }
 

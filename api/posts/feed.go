@@ -3,6 +3,7 @@ package posts
 import (
 	"encoding/xml"
 	"fmt"
+	"html"
 	"net/http"
 	"os"
 	"strings"
@@ -65,7 +66,7 @@ func Feed(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return nil, fmt.Errorf("encode the feed: %w", err)
 		}
-		return &handler.Response{Status: http.StatusOK, ContentType: "application/atom+xml; charset=utf-8", Body: append([]byte(xml.Header), document...), CDNLifetime: feedLifetime}, nil
+		return &handler.Response{Status: http.StatusOK, Body: handler.Document("application/atom+xml; charset=utf-8", append([]byte(xml.Header), document...)), CDNLifetime: feedLifetime}, nil
 	})
 }
 
@@ -85,22 +86,23 @@ type (
 		Href string `xml:"href,attr"`
 	}
 	atomEntry struct {
-		ID        string     `xml:"id"`
-		Title     string     `xml:"title"`
-		Updated   string     `xml:"updated"`
-		Published string     `xml:"published"`
-		Author    atomAuthor `xml:"author"`
-		Link      atomLink   `xml:"link"`
-		Content   string     `xml:"content"` // without a type attribute it is plain text
+		ID        string      `xml:"id"`
+		Title     string      `xml:"title"` // without a type attribute it is plain text
+		Updated   string      `xml:"updated"`
+		Published string      `xml:"published"`
+		Author    atomAuthor  `xml:"author"`
+		Link      atomLink    `xml:"link"`
+		Content   atomContent `xml:"content"`
+	}
+	atomContent struct {
+		Type string `xml:"type,attr"`
+		Text string `xml:",chardata"`
 	}
 	atomAuthor struct {
 		Name string `xml:"name"`
 		URI  string `xml:"uri"`
 	}
 )
-
-// titleLength is the most characters of a post that make its entry's title.
-const titleLength = 60
 
 // atomOf makes the feed of posts for the page at path: "" for everybody's.
 func atomOf(r *http.Request, path string, posts []post.Post) atomFeed {
@@ -128,16 +130,22 @@ func atomOf(r *http.Request, path string, posts []post.Post) atomFeed {
 		link := fmt.Sprintf("%s/p/%d", origin, p.ID)
 		feed.Entries = append(feed.Entries, atomEntry{
 			ID:        atomID(r, fmt.Sprintf("/p/%d", p.ID)),
-			Title:     p.Excerpt(titleLength),
+			Title:     p.Title(),
 			Updated:   p.UpdatedAt.String(),
 			Published: p.CreatedAt.String(),
 			Author:    atomAuthor{p.AuthorName(), origin + "/u/" + p.UserID},
 			Link:      atomLink{"alternate", "text/html", link},
-			Content:   p.Content,
+			Content:   atomContent{"html", contentHTML(p.Content)},
 		})
 	}
 	feed.Updated = post.Time(updated).String()
 	return feed
+}
+
+// contentHTML returns a post's text as HTML. Feed readers may fold the white space
+// of plain text, which would make one line of a post's several.
+func contentHTML(content string) string {
+	return strings.ReplaceAll(html.EscapeString(content), "\n", "<br>")
 }
 
 // atomID returns the id of a thing, which stays the same whatever domain of the

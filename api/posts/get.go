@@ -31,6 +31,6 @@ func Get(w http.ResponseWriter, r *http.Request) {
 		}
 
 		profile.FillOne(r.Context(), &row)
-		return &handler.Response{Status: http.StatusOK, Body: row, CDNLifetime: handler.CDNMinimum}, nil
+		return &handler.Response{Status: http.StatusOK, Body: handler.JSON(row), CDNLifetime: handler.CDNMinimum}, nil
 	})
 }

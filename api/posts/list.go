@@ -59,6 +59,6 @@ func List(w http.ResponseWriter, r *http.Request) {
 			Posts []post.Post `json:"posts"`
 			Next  string      `json:"next,omitempty"`
 		}{posts, next}
-		return &handler.Response{Status: http.StatusOK, Body: body, CDNLifetime: handler.CDNMinimum}, nil
+		return &handler.Response{Status: http.StatusOK, Body: handler.JSON(body), CDNLifetime: handler.CDNMinimum}, nil
 	})
 }

@@ -346,6 +346,11 @@ func TestBadInputIsRefusedBeforeTheDatabaseIsAsked(t *testing.T) {
 		{"delete", "POST", "/api/posts/42", "", nil, 405},
 		{"clear", "DELETE", "/api/posts", "", nil, 400},
 		{"clear", "DELETE", "/api/posts?userId=", "", nil, 400},
+		{"clear", "DELETE", "/api/posts?userId=user_1&limit=1", "", nil, 400},
+		{"clear", "DELETE", "/api/posts?userId=user_1&before=1-1", "", nil, 400},
+		{"clear", "DELETE", "/api/posts?userId=user_1&dryRun", "", nil, 400},
+		{"clear", "DELETE", "/api/posts?userid=user_1", "", nil, 400},
+		{"clear", "DELETE", "/api/posts?userId=user_1&%zz", "", nil, 400},
 		{"clear", "DELETE", "/api/posts?userId=user_1&userId=user_2", "", nil, 400},
 		{"clear", "DELETE", "/api/posts?userId=user_2", "", nil, 403},
 		{"clear", "PUT", "/api/posts?userId=user_1", "", nil, 405},
@@ -360,6 +365,13 @@ func TestBadInputIsRefusedBeforeTheDatabaseIsAsked(t *testing.T) {
 		if got.StatusCode != test.status || got.header.Get("Content-Type") != "application/problem+json" || got.body["detail"] == "" {
 			t.Errorf("%s %s %.40s = %d %v; want a problem of status %d", test.method, test.path, test.body, got.StatusCode, got.body, test.status)
 		}
+	}
+}
+
+// Feed readers show a post's lines as its author wrote them, and its marks as text.
+func TestFeedsKeepTheLinesOfAPost(t *testing.T) {
+	if got, want := contentHTML("a <b> & \"c\"\n\n\td"), "a &lt;b&gt; &amp; &#34;c&#34;<br><br>\td"; got != want {
+		t.Errorf("contentHTML = %q; want %q", got, want)
 	}
 }
 

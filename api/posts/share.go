@@ -28,17 +28,18 @@ func Share(w http.ResponseWriter, r *http.Request) {
 
 		var row post.Post
 		if err := database.Get(r.Context(), &row, getSQL, r.ID); err != nil {
-			p := problem.From(err)
-			if p.Status == http.StatusNotFound {
-				p.HTML = goneHTML
+			if problem.From(err).Status == http.StatusNotFound {
+				return &handler.Response{Body: handler.Document(htmlType, []byte(goneHTML))}, err
 			}
-			return nil, p
+			return nil, err
 		}
 
 		profile.FillOne(r.Context(), &row)
-		return &handler.Response{Status: http.StatusOK, ContentType: "text/html; charset=utf-8", Body: shareHTML(r.Host, row), CDNLifetime: shareLifetime}, nil
+		return &handler.Response{Status: http.StatusOK, Body: handler.Document(htmlType, shareHTML(r.Host, row)), CDNLifetime: shareLifetime}, nil
 	})
 }
+
+const htmlType = "text/html; charset=utf-8"
 
 // goneHTML keeps a post that is gone out of search results.
 const goneHTML = `<!doctype html>
@@ -89,5 +90,5 @@ func shareHTML(host string, p post.Post) []byte {
 </article>
 </body>
 </html>
-`, title, e(p.Excerpt(titleLength)), text, url, author, e(p.AuthorImage(site)), published, updated)
+`, title, e(p.Title()), text, url, author, e(p.AuthorImage(site)), published, updated)
 }

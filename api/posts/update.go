@@ -45,6 +45,6 @@ func Update(w http.ResponseWriter, r *http.Request) {
 			Content   string    `json:"content"`
 			UpdatedAt post.Time `json:"updatedAt"`
 		}{r.ID, user.ID, content, post.Time(now)}
-		return &handler.Response{Status: http.StatusOK, Body: body}, nil
+		return &handler.Response{Status: http.StatusOK, Body: handler.JSON(body)}, nil
 	})
 }

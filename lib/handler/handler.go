@@ -57,14 +57,29 @@ var (
 	SharePath = Path{allow: "GET, HEAD", prefix: "/p/"}
 )
 
-// Response is what a function answers when all went well.
+// Response is what a function answers.
 type Response struct {
-	Status      int
-	ContentType string        // of a Body that is a []byte; "" for JSON
-	Body        any           // a []byte where ContentType is set, else encoded as JSON; nil for none
+	Status      int           // HTTP status code
+	Body        Body          // the zero Body for none
 	Location    string        // Location header; "" for none
 	CDNLifetime time.Duration // how long the CDN may keep it, in whole seconds; 0 for not at all. It never keeps an answer to a session
 }
+
+// Body is the body of an answer, with its type.
+type Body struct {
+	contentType string
+	text        []byte
+	err         error // why it could not be encoded
+}
+
+// JSON is value as JSON. A value that cannot be encoded is answered with a 500.
+func JSON(value any) Body {
+	text, err := json.Marshal(value)
+	return Body{"application/json", text, err}
+}
+
+// Document is a text of another type, such as "text/html; charset=utf-8".
+func Document(contentType string, text []byte) Body { return Body{contentType, text, nil} }
 
 // Request is a request on its way to a function's own code.
 type Request struct {
@@ -77,17 +92,20 @@ var log = slog.New(slog.NewJSONHandler(os.Stderr, nil))
 
 // Serve answers r with what handle returns for it. A request with another method
 // is a 405; a function for GET answers HEAD too. An error of handle, and a panic,
-// are answered as a problem and logged.
+// are answered as a problem and logged; where handle returns a response beside its
+// error, the response's body is sent in place of the problem's JSON.
 func Serve(w http.ResponseWriter, r *http.Request, method string, path Path, handle func(*Request) (*Response, error)) {
 	ctx, cancel := context.WithTimeout(r.Context(), Deadline)
 	defer cancel()
 	response, err := call(&Request{Request: r.WithContext(ctx)}, method, path, handle)
-	if err == nil {
-		err = write(w, r, response)
+	if err == nil && response.Body.err != nil {
+		response, err = nil, fmt.Errorf("encode the answer: %w", response.Body.err)
 	}
 	if err != nil {
-		fail(w, r, problem.From(err))
+		fail(w, r, problem.From(err), response)
+		return
 	}
+	write(w, r, response)
 }
 
 func call(r *Request, method string, path Path, handle func(*Request) (*Response, error)) (response *Response, err error) {
@@ -112,7 +130,7 @@ func call(r *Request, method string, path Path, handle func(*Request) (*Response
 	return handle(r)
 }
 
-func write(w http.ResponseWriter, r *http.Request, response *Response) error {
+func write(w http.ResponseWriter, r *http.Request, response *Response) {
 	header := w.Header()
 	header.Set("Cache-Control", private)
 	if response.CDNLifetime > 0 && len(r.Header.Values("Authorization")) == 0 {
@@ -121,39 +139,28 @@ func write(w http.ResponseWriter, r *http.Request, response *Response) error {
 	if response.Location != "" {
 		header.Set("Location", response.Location)
 	}
-	if response.Body == nil {
+	if response.Body.contentType == "" {
 		w.WriteHeader(response.Status)
-		return nil
-	}
-	body, contentType := []byte(nil), response.ContentType
-	if contentType != "" {
-		body = response.Body.([]byte)
-	} else {
-		var err error
-		if body, err = json.Marshal(response.Body); err != nil {
-			return fmt.Errorf("encode the answer: %w", err)
-		}
-		contentType = "application/json"
+		return
 	}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		sum := sha256.Sum256(body)
+		sum := sha256.Sum256(response.Body.text)
 		etag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
 		header.Set("ETag", etag)
 		if matches(r.Header.Values("If-None-Match"), etag) {
 			w.WriteHeader(http.StatusNotModified)
-			return nil
+			return
 		}
 	}
-	send(w, r, response.Status, contentType, body)
-	return nil
+	send(w, r, response.Status, response.Body)
 }
 
 // send leaves out the body of an answer to HEAD: the bridge would keep it.
-func send(w http.ResponseWriter, r *http.Request, status int, contentType string, body []byte) {
-	w.Header().Set("Content-Type", contentType)
+func send(w http.ResponseWriter, r *http.Request, status int, body Body) {
+	w.Header().Set("Content-Type", body.contentType)
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		w.Write(body) // the bridge's writer is a buffer: it cannot fail
+		w.Write(body.text) // the bridge's writer is a buffer: it cannot fail
 	}
 }
 
@@ -166,7 +173,8 @@ func matches(ifNoneMatch []string, etag string) bool {
 	})
 }
 
-func fail(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
+// fail logs a problem and answers it, in the function's own words where it has any.
+func fail(w http.ResponseWriter, r *http.Request, p *problem.Problem, own *Response) {
 	id := requestID(r)
 	level := slog.LevelWarn
 	if p.Status >= 500 {
@@ -191,8 +199,8 @@ func fail(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
 		seconds := (p.RetryAfter + time.Second - 1) / time.Second
 		header.Set("Retry-After", strconv.Itoa(int(seconds)))
 	}
-	if p.HTML != "" {
-		send(w, r, p.Status, "text/html; charset=utf-8", []byte(p.HTML))
+	if own != nil {
+		send(w, r, p.Status, own.Body)
 		return
 	}
 	// Strings and a number: encoding them cannot fail.
@@ -203,16 +211,20 @@ func fail(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
 		Detail    string `json:"detail"`
 		RequestID string `json:"requestId,omitempty"`
 	}{"about:blank", http.StatusText(p.Status), p.Status, p.Detail, id})
-	send(w, r, p.Status, "application/problem+json", body)
+	send(w, r, p.Status, Document("application/problem+json", body))
 }
 
-// Origin returns the scheme and host that the request came to. Vercel sets both
-// and routes by them. It is https unless Vercel says otherwise.
+// Origin returns the scheme and host that the request came to, in lower case. It
+// is https unless Vercel says otherwise, as vercel dev does. Vercel routes by Host
+// and sets X-Forwarded-Proto itself, so that no caller chooses another site's;
+// X-Forwarded-Host is not read. The addresses in pages for robots are the one
+// exception: share.go writes https on every host.
 func Origin(r *http.Request) string {
+	host := strings.ToLower(r.Host)
 	if r.Header.Get("X-Forwarded-Proto") == "http" {
-		return "http://" + r.Host
+		return "http://" + host
 	}
-	return "https://" + r.Host
+	return "https://" + host
 }
 
 // requestID is Vercel's own id of the request, which its log shows too. It is cut

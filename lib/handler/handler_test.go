@@ -50,7 +50,7 @@ func serve(t *testing.T, method, path string, header map[string]string, handle f
 }
 
 func ok(*Request) (*Response, error) {
-	return &Response{Status: 200, Body: map[string]string{"a": "<b>"}, CDNLifetime: CDNMinimum}, nil
+	return &Response{Status: 200, Body: JSON(map[string]string{"a": "<b>"}), CDNLifetime: CDNMinimum}, nil
 }
 
 // checkProblem checks what every problem has, and its one line in the log.
@@ -92,7 +92,7 @@ func TestReadersGetJSONThatTheCDNMayKeepForASecond(t *testing.T) {
 	if cc := got.header.Get("Cache-Control"); !strings.Contains(cc, "s-maxage=1,") || !strings.Contains(cc, "max-age=0") || !strings.Contains(cc, "stale-while-revalidate") {
 		t.Errorf("Cache-Control %q", cc)
 	}
-	private := serve(t, "GET", "/api/posts/1", nil, func(*Request) (*Response, error) { return &Response{Status: 200, Body: 1}, nil })
+	private := serve(t, "GET", "/api/posts/1", nil, func(*Request) (*Response, error) { return &Response{Status: 200, Body: JSON(1)}, nil })
 	if cc := private.header.Get("Cache-Control"); cc != "private, no-store" {
 		t.Errorf("with a session: Cache-Control %q; want private, no-store", cc)
 	}
@@ -124,7 +124,7 @@ func TestUnchangedAnswersAreNotSentAgain(t *testing.T) {
 		}
 	}
 	other := serve(t, "GET", "/api/posts/1", map[string]string{"if-none-match": etag}, func(*Request) (*Response, error) {
-		return &Response{Status: 200, Body: 2, CDNLifetime: CDNMinimum}, nil
+		return &Response{Status: 200, Body: JSON(2), CDNLifetime: CDNMinimum}, nil
 	})
 	if other.status != 200 {
 		t.Errorf("another answer = %d; want 200", other.status)
@@ -149,11 +149,22 @@ func TestMistakesOfOursSayNothingToCallers(t *testing.T) {
 		t.Errorf("body %s gives the cause away", got.body)
 	}
 	unencodable := serve(t, "GET", "/api/posts/1", nil, func(*Request) (*Response, error) {
-		return &Response{Status: 200, Body: math.NaN(), CDNLifetime: CDNMinimum, Location: "/x"}, nil
+		return &Response{Status: 200, Body: JSON(math.NaN()), CDNLifetime: CDNMinimum, Location: "/x"}, nil
 	})
 	checkProblem(t, unencodable, 500, "encode")
 	if unencodable.header.Get("Location") != "" {
 		t.Errorf("header %v has what the half-made answer had set", unencodable.header)
+	}
+}
+
+// A robot that asks for a post's page shows what it gets: a page, and not JSON.
+func TestAFunctionMayFailInItsOwnWords(t *testing.T) {
+	got := serve(t, "GET", "/api/posts/1", nil, func(*Request) (*Response, error) {
+		return &Response{Body: Document("text/html", []byte("<p>gone"))}, problem.NotFound()
+	})
+	if got.status != 404 || got.body != "<p>gone" || got.header.Get("Content-Type") != "text/html" || got.header.Get("Cache-Control") != "no-store" ||
+		got.header.Get("X-Robots-Tag") != "noindex" || got.header.Get("Etag") != "" || strings.Count(got.log, "\n") != 1 {
+		t.Errorf("%+v; want a 404 with the function's body, that nobody stores, and a line in the log", got)
 	}
 }
 

@@ -43,7 +43,8 @@ const (
 )
 
 // ParsePage reads limit, before and userId from a query string. Its error is a
-// 400 that says what to send.
+// 400 that says what to send. Other parameters are left alone: proxies and Vercel's
+// deployment protection add theirs to what a reader asks for.
 func ParsePage(rawQuery string) (Page, error) {
 	page := Page{Limit: defaultLimit, Before: newest}
 	bad := func(detail string) (Page, error) { return Page{}, problem.New(http.StatusBadRequest, detail) }
@@ -77,14 +78,14 @@ func ParsePage(rawQuery string) (Page, error) {
 	return page, nil
 }
 
-// RequiredUserID reads userId from a query string. Its error is a 400 that says
-// what to send.
-func RequiredUserID(rawQuery string) (string, error) {
-	page, err := ParsePage(rawQuery)
-	if err == nil && page.UserID == "" {
-		err = problem.New(http.StatusBadRequest, "Send userId: the id of the user whose posts are to be deleted.")
+// OnlyUserID reads the userId of a query string that has nothing else. Its error is
+// a 400 that says what to send.
+func OnlyUserID(rawQuery string) (string, error) {
+	query, err := url.ParseQuery(rawQuery)
+	if err != nil || len(query) != 1 || len(query["userId"]) != 1 || !IsUserID(query.Get("userId")) {
+		return "", problem.New(http.StatusBadRequest, "Send userId once, and no other parameter: the id of the user whose posts are to be deleted.")
 	}
-	return page.UserID, err
+	return query.Get("userId"), nil
 }
 
 // Cut takes the rows of a query for one more than Limit, and returns the page's

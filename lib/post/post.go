@@ -50,15 +50,6 @@ func (p Post) AuthorImage(site string) string {
 	return p.Author.ImageURL
 }
 
-// Excerpt returns the content on one line, cut to n characters.
-func (p Post) Excerpt(n int) string {
-	line := []rune(strings.Join(strings.Fields(p.Content), " "))
-	if len(line) <= n {
-		return string(line)
-	}
-	return string(line[:n]) + "…"
-}
-
 // Time is when a post was published or changed. The API writes it in RFC 3339 and
 // UTC with all three digits of milliseconds, as DATETIME(3) keeps them, so that
 // every answer about a post has the same text. JSON of time.Time leaves out zeros.

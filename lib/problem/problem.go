@@ -17,7 +17,6 @@ type Problem struct {
 	Allow      string        // Allow header, on 405
 	RetryAfter time.Duration // Retry-After header, rounded up to seconds; 0 for none
 	Cause      error         // why, for operators; nil when Detail says it all
-	HTML       string        // sent in place of the JSON, on paths that are pages; "" for the JSON
 }
 
 // Error is the text for the log.

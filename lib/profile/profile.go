@@ -7,10 +7,10 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -79,37 +79,41 @@ type entry struct {
 
 // profiles returns the author of each id, nil where it is not known.
 func (d *directory) profiles(ctx context.Context, ids []string) []*post.Author {
-	d.refresh(ctx, d.stale(ids))
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	known, stale := d.known(ids)
+	if len(stale) > 0 {
+		maps.Copy(known, d.refresh(ctx, stale))
+	}
 	authors := make([]*post.Author, len(ids))
 	for i, id := range ids {
-		authors[i] = d.entries[id].author // an outdated profile is better than none
+		authors[i] = known[id]
 	}
 	return authors
 }
 
-// stale returns those of ids that Clerk is to be asked for, each once.
-func (d *directory) stale(ids []string) []string {
+// known returns what is in memory of ids, outdated profiles too, since these are
+// better than none, and those of ids that Clerk is to be asked for, each once.
+func (d *directory) known(ids []string) (known map[string]*post.Author, stale []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.now()
-	if d.backend == nil || now.Before(d.resume) {
-		return nil
-	}
-	var stale []string
+	mayAsk := d.backend != nil && !now.Before(d.resume)
+	known = make(map[string]*post.Author, len(ids))
 	for _, id := range ids {
-		if now.After(d.entries[id].expires) && !slices.Contains(stale, id) {
+		if _, seen := known[id]; seen {
+			continue
+		}
+		e := d.entries[id]
+		known[id] = e.author
+		if mayAsk && now.After(e.expires) {
 			stale = append(stale, id)
 		}
 	}
-	return stale
+	return known, stale
 }
 
-func (d *directory) refresh(ctx context.Context, ids []string) {
-	if len(ids) == 0 {
-		return
-	}
+// refresh asks Clerk for ids and keeps the answer. It returns an author for each
+// of ids, nil for one that Clerk does not know; or nothing when the call failed.
+func (d *directory) refresh(ctx context.Context, ids []string) map[string]*post.Author {
 	users, err := fetch(ctx, d.backend, ids)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -117,7 +121,7 @@ func (d *directory) refresh(ctx context.Context, ids []string) {
 	if err != nil {
 		d.resume = now.Add(backoff)
 		d.report(clerkapi.Failure(err))
-		return
+		return nil
 	}
 	for id := range d.entries {
 		if len(d.entries)+len(ids) <= capacity {
@@ -126,8 +130,10 @@ func (d *directory) refresh(ctx context.Context, ids []string) {
 		delete(d.entries, id) // any one: an active author is back with the next page
 	}
 	for _, id := range ids {
+		users[id] = users[id] // nil where Clerk has none, in place of an outdated profile
 		d.entries[id] = entry{users[id], now.Add(lifetime)}
 	}
+	return users
 }
 
 // The feed does not fail for a profile, so that no line of a failed request has it.

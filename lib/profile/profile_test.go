@@ -160,6 +160,23 @@ func TestProfilesInMemoryAreBounded(t *testing.T) {
 	}
 }
 
+func TestRoomForNewProfilesIsNotTakenFromThePageThatAsks(t *testing.T) {
+	_, d := startClerkAPI(t)
+	ids := []string{"user_new"}
+	for i := range capacity {
+		ids = append(ids, fmt.Sprint("user_known", i))
+		d.entries[ids[i+1]] = entry{&post.Author{Name: "Ada"}, time.Now().Add(time.Hour)}
+	}
+	for i, author := range d.profiles(context.Background(), ids) {
+		if author == nil {
+			t.Errorf("%s has no author", ids[i])
+		}
+	}
+	if len(d.entries) > capacity {
+		t.Errorf("%d profiles kept, of %d", len(d.entries), capacity)
+	}
+}
+
 func TestWithoutASecretKeyPostsGoWithoutAuthors(t *testing.T) {
 	t.Setenv("CLERK_SECRET_KEY", "")
 	posts := []post.Post{{UserID: "user_1"}}

@@ -15,6 +15,7 @@ import (
 	"github.com/clerk/clerk-sdk-go/v2"
 	"github.com/clerk/clerk-sdk-go/v2/jwt"
 
+	"warble/lib/handler"
 	"warble/lib/post"
 	"warble/lib/problem"
 )
@@ -53,18 +54,11 @@ func required(r *http.Request, configured func() (*instance, error)) (User, erro
 	if err != nil {
 		return User{}, err
 	}
-	user, err := i.verify(r.Context(), token, originOf(r))
+	user, err := i.verify(r.Context(), token, handler.Origin(r))
 	if err != nil && !errors.As(err, new(*problem.Problem)) {
 		err = unauthorized(err)
 	}
 	return user, err
-}
-
-// originOf returns the origin that r came to, in lower case. Vercel routes by Host
-// and sets X-Forwarded-Proto itself, so no caller chooses them for another's page.
-// X-Forwarded-Host is not read.
-func originOf(r *http.Request) string {
-	return strings.ToLower(r.Header.Get("X-Forwarded-Proto") + "://" + r.Host)
 }
 
 func unauthorized(cause error) error {
