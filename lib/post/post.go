@@ -109,7 +109,7 @@ func CheckContent(content string) (string, error) {
 
 // isVisible tells whether a reader can see a character: it is not white space, no
 // control, format or other character that Unicode says to draw as nothing, and
-// not the blank Braille pattern. The page has the same rule in js/post.js.
+// not the blank Braille pattern. The page has the same rule in js/text.js.
 func isVisible(r rune) bool {
 	return r != '\u2800' && !unicode.In(r, unicode.White_Space, unicode.Cc, unicode.Cf,
 		unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)

@@ -17,7 +17,7 @@ const lockTimeout = 500;
 /**
  * What drafts stand on, so that tests can hand in their own.
  * @typedef {object} Desk
- * @property {Pick<typeof import('./post.js'), 'readStorage' | 'writeStorage' | 'storedNames'>} storage
+ * @property {Pick<typeof import('./storage.js'), 'readStorage' | 'writeStorage' | 'storedNames'>} storage
  * @property {Pick<LockManager, 'request'>} locks
  */
 

@@ -1,6 +1,12 @@
 // Places: the feed, one person's posts, and one post; which address shows which.
 
-import { backoff, copy, createPost, drawFace, events, fillPost, fromNow, me, moderator, nameOf, newestFirst, part, people, postOf, Problem, readStorage, request, say, showHandle, withOwn, writeStorage } from './post.js';
+import { backoff, Problem, request } from './api.js';
+import { createPost, drawFace, fillPost, postOf, showHandle } from './article.js';
+import { news, newestFirst, withOwn } from './changes.js';
+import { copy, part, say } from './elements.js';
+import { me, moderator, nameOf, people } from './people.js';
+import { readStorage, writeStorage } from './storage.js';
+import { fromNow } from './time.js';
 
 /** How often the posts are read again while nothing is new: in ms, first and last. */
 const soonest = 5_000;
@@ -321,9 +327,9 @@ class Feed {
 
   /** Follows one's own changes, also while it is only kept for Back. */
   follow() {
-    // post.js changes the buttons in what is shown.
+    // article.js changes the buttons in what is shown.
     document.addEventListener('session', () => !this.shown ? this.add(this.posts()) : this.loaded ? this.settle() : this.head(), this.end);
-    const on = (type, act) => events.addEventListener(type, (/** @type {any} */ { detail }) => {
+    const on = (type, act) => news.addEventListener(type, (/** @type {any} */ { detail }) => {
       act(detail);
       if (!this.loaded) return;
       this.settle();

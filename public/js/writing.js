@@ -1,7 +1,14 @@
 // What needs a person: signing in, the composer with its drafts, editing and deleting.
 
 import { clerkHost, proxyUrl, publishableKey } from '../config.js';
-import { backoff, copy, emit, fillPost, fromNow, length, limit, moderator, part, people, postOf, Problem, readStorage, remember, request, say, setMe, storedNames, tidy, validate, writeStorage } from './post.js';
+import { backoff, Problem, request } from './api.js';
+import { fillPost, postOf } from './article.js';
+import { remember, tell } from './changes.js';
+import { copy, part, say } from './elements.js';
+import { moderator, people, setMe } from './people.js';
+import { readStorage, storedNames, writeStorage } from './storage.js';
+import { length, limit, tidy, validate } from './text.js';
+import { fromNow } from './time.js';
 
 // Signing in, by ClerkJS, which is never in the page's way: every wait for it ends.
 
@@ -305,17 +312,17 @@ async function publish() {
   busy(true);
   const id = -Date.now(); // until the server gives it one
   const createdAt = new Date().toISOString();
-  emit('sending', { post: { id, userId, content, createdAt, updatedAt: createdAt } });
-  signal.addEventListener('abort', () => emit('unsent', { id }));
+  tell('sending', { post: { id, userId, content, createdAt, updatedAt: createdAt } });
+  signal.addEventListener('abort', () => tell('unsent', { id }));
   try {
     const post = await deliver(content, key, signal);
     // An earlier text, whose answer was lost.
     if (post.content !== content) throw new Problem(422, 'Another text has been published.');
     remember(post.id, post, true);
-    emit('post', { post, replaces: id });
+    tell('post', { post, replaces: id });
     published(name, text);
   } catch (error) {
-    emit('unsent', { id });
+    tell('unsent', { id });
     if (signal.aborted) return; // the draft keeps its key
     const { status, retryAfter, message } = error;
     const second = again && status === 422; // the first text has been published
@@ -457,14 +464,14 @@ async function save(article, post, content, signal) {
   } catch (error) {
     const now = await current(post, error, signal);
     if (now?.content === content) return saved(now);
-    emit('post', { post: now ?? post, says: signal.aborted ? '' : `Not saved: ${error.message} “Edit” has your text.`, mood: 'wrong' });
+    tell('post', { post: now ?? post, says: signal.aborted ? '' : `Not saved: ${error.message} “Edit” has your text.`, mood: 'wrong' });
   }
 }
 
 function saved(post) {
   if (readStorage('localStorage', unsaved(post)) === post.content) writeStorage('localStorage', unsaved(post), null);
   remember(post.id, post);
-  emit('post', { post, says: 'Saved.', mood: 'done' });
+  tell('post', { post, says: 'Saved.', mood: 'done' });
 }
 
 /** Asks before something that cannot be undone, and ends only with a yes. */
@@ -481,12 +488,12 @@ async function remove(post) {
   const { id } = post;
   const { signal } = session;
   await ask('Delete this post?', post.content, 'Delete');
-  emit('gone', { id, aloud: 'Post deleted.' });
+  tell('gone', { id, aloud: 'Post deleted.' });
   try {
     await write(`/api/posts/${id}`, { method: 'DELETE' }, signal);
   } catch (error) {
     const now = await current(post, error, signal);
-    if (now) return emit('post', { post: now, says: signal.aborted ? '' : `Not deleted: ${error.message}`, mood: 'wrong' });
+    if (now) return tell('post', { post: now, says: signal.aborted ? '' : `Not deleted: ${error.message}`, mood: 'wrong' });
   }
   writeStorage('localStorage', unsaved(post), null);
   remember(id, null);
@@ -552,7 +559,7 @@ onAll('clear', async (path, signal, line, button) => {
   }
   if (more) return;
   for (const { id } of [...document.querySelectorAll('article')].map(postOf)) {
-    emit('gone', { id });
+    tell('gone', { id });
     remember(id, null);
   }
 });

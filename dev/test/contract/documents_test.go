@@ -25,7 +25,7 @@ func TestEveryPlaceHasTheSameLengthOfAPost(t *testing.T) {
 	t.Parallel()
 	for _, place := range []struct{ file, pattern string }{
 		{"schema.sql", `content VARCHAR\((\d+)\)`},
-		{"public/js/post.js", `limit = (\d+)`},
+		{"public/js/text.js", `limit = (\d+)`},
 		{"public/index.html", `at most (\d+) characters|data-count>0 / (\d+)<`},
 		{"public/openapi.json", `"1 to (\d+) Unicode code points[^}]*"maxLength": (\d+)`},
 	} {

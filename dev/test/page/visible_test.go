@@ -21,7 +21,7 @@ func TestNobodyIsRefusedATextThatThePageTookOrTheOtherWayRound(t *testing.T) {
 	tab.Go(public.URL + "/openapi.json") // any document of the page's origin: none of its scripts runs
 	// For each code point a digit: 1 where it is a post by itself, 2 where it may
 	// stand between letters, 4 where it is kept around a letter.
-	page := browser.Eval[string](tab, `import('/js/post.js').then(({ tidy, validate }) => {
+	page := browser.Eval[string](tab, `import('/js/text.js').then(({ tidy, validate }) => {
 		let all = '';
 		for (let n = 0; n <= 0x10ffff; n++) {
 			const c = String.fromCodePoint(n);

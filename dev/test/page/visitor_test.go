@@ -366,7 +366,7 @@ func linksThatLie(t *testing.T, s *site) {
 	tab := s.visit(t, "/")
 	type lie struct{ Text, Shown, Href, Why string }
 	browser.Eval[bool](tab, `window.texts = `+browser.Quote(texts)+`, window.links = 0, true`)
-	lies := browser.Eval[[]lie](tab, `import('/js/post.js').then(({ createPost }) => texts.flatMap((text) => {
+	lies := browser.Eval[[]lie](tab, `import('/js/article.js').then(({ createPost }) => texts.flatMap((text) => {
 		const article = createPost({ id: 1, userId: 'user_1', content: text, createdAt: '2026-01-01T00:00:00.000Z', updatedAt: '2026-01-01T00:00:00.000Z' });
 		return [...article.querySelectorAll('p a')].flatMap((link) => {
 			links++;

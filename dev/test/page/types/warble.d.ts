@@ -73,7 +73,7 @@ interface How {
 }
 
 /** A refusal by the API, or no answer. */
-type Problem = import("../../../../public/js/post.js").Problem;
+type Problem = import("../../../../public/js/api.js").Problem;
 
 /** A draft: name is where it is stored, by whose it is ('' for nobody's), and key the Idempotency-Key it was sent under. */
 interface Draft {
