@@ -56,7 +56,7 @@ func main() {
 type smoke struct {
 	url     string // the deployment's origin
 	schema  []byte // schema.sql
-	writing []byte // public/js/writing.js, which names ClerkJS's scripts
+	sources []byte // of the page, in the order in which build.sh hashes them
 	regions []string
 	tree    *fakevercel.Server // answers what the tree would: its files, and its routes' headers
 	api     *openapi.Description
@@ -95,10 +95,17 @@ func newSmoke(root string) (*smoke, error) {
 			s.tree.Functions[route.Dest] = nothing
 		}
 	}
-	for file, text := range map[string]*[]byte{"schema.sql": &s.schema, "public/js/writing.js": &s.writing} {
-		if *text, err = os.ReadFile(filepath.Join(root, file)); err != nil {
-			return nil, err
-		}
+	if s.schema, err = os.ReadFile(filepath.Join(root, "schema.sql")); err != nil {
+		return nil, err
+	}
+	modules, err := filepath.Glob(filepath.Join(root, "public/js/*.js"))
+	for _, file := range append([]string{filepath.Join(root, "public/index.html"), filepath.Join(root, "public/app.css")}, modules...) {
+		content, failed := os.ReadFile(file)
+		err = cmp.Or(err, failed)
+		s.sources = append(s.sources, content...)
+	}
+	if err != nil {
+		return nil, err
 	}
 	s.api, err = openapi.Read(root)
 	return s, err
