@@ -151,6 +151,9 @@ func (c *Client) Walk(user, query string) (posts []Post, pages int) {
 		if got.Next == "" {
 			return posts, pages
 		}
+		if strings.HasSuffix(at, "&before="+got.Next) {
+			c.tb.Fatalf("GET %s leads to itself: the reader gets no further", at)
+		}
 		query = before.ReplaceAllString(query, "")
 		at = "/api/posts" + cmp.Or(query, "?") + "&before=" + got.Next
 	}
