@@ -86,7 +86,7 @@ if said=$(npm ci --prefix "$work" --ignore-scripts --no-audit --no-fund --prefer
   modules=js/$(cd "$public" && LC_ALL=C && export LC_ALL && cat index.html app.css js/*.js | sha256sum | cut -c1-12)
   # What two modules share, esbuild puts into a third, chunk.js. The line that is added
   # to the one that main.js imports later makes that all of main.js.
-  later=$(sed -n "s/.*await import('\.\/\(.*\.js\)').*/\1/p" "$public/js/main.js")
+  later=$(sed -n "s/^import('\.\/\(.*\.js\)').*/\1/p" "$public/js/main.js")
   echo 'import "./main.js";' >>"$public/js/${later:?}"
   "$work/node_modules/@esbuild/linux-x64/bin/esbuild" "$public/js/main.js" "$public/app.css" --bundle --splitting --format=esm --minify --sourcemap \
     --charset=utf8 --log-level=warning --outdir="$work/made" --entry-names='[name]' --chunk-names='[name]' || fail "esbuild does not take the page's sources"

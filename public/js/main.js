@@ -511,9 +511,8 @@ document.addEventListener('click', (event) => {
 });
 
 show();
-try {
-  (await import('./writing.js')).connect(go);
-} catch {
+// Without await: the build makes that module import this one, and each would wait for the other.
+import('./writing.js').then((person) => person.connect(go)).catch(() => {
   part(document, 'toast-says').textContent = 'Signing in could not be loaded. Reading works; reload the page to try again.';
   part(document, 'toast').hidden = false;
-}
+});
