@@ -347,6 +347,15 @@ class Feed {
       this.wait(this.waiting.filter((one) => one.id !== id));
       this.remove(id);
     });
+    on('cleared', ({ userId }) => {
+      const others = (post) => post.userId !== userId;
+      this.wait(this.waiting.filter(others));
+      for (const post of this.posts()) {
+        if (others(post)) continue;
+        this.gone.add(post.id);
+        this.remove(post.id);
+      }
+    });
     on('post', ({ post, replaces, says, mood }) => {
       const pending = this.articles.get(replaces);
       if (pending && !this.articles.has(post.id)) { // else a check brought it first
@@ -512,7 +521,7 @@ document.addEventListener('click', (event) => {
 
 show();
 // Without await: the build makes that module import this one, and each would wait for the other.
-import('./writing.js').then((person) => person.connect(go)).catch(() => {
+import('./person.js').then((person) => person.connect(go)).catch(() => {
   part(document, 'toast-says').textContent = 'Signing in could not be loaded. Reading works; reload the page to try again.';
   part(document, 'toast').hidden = false;
 });

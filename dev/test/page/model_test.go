@@ -127,10 +127,9 @@ const modelScript = `window.model = {
 	posts: () => model.all('[data-place] article'),
 	field: () => document.querySelector('form textarea'),
 	kept: () => Object.entries(localStorage).flatMap(([name, value]) => {
-		const [, kind, by] = name.split('.');
-		if (kind === 'draft') return [{ By: JSON.parse(value).by, Text: JSON.parse(value).text, Draft: true }];
-		if (kind === 'edit') return [{ By: by, Text: JSON.parse(value) }];
-		return [];
+		if (!/^warble.(draft|edit)/.test(name)) return [];
+		const { by, text, post } = JSON.parse(value);
+		return [{ By: by, Text: text, Draft: !post }];
 	}),
 	async look() {
 		while (!(` + modulesAreThere + `)) await new Promise((done) => setTimeout(done, 10));

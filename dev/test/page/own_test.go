@@ -1,6 +1,9 @@
 package page
 
 import (
+	"context"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,6 +67,89 @@ func editing(t *testing.T, s *site) {
 	s.wantStored(t, "older", "somebody else's")
 	if mine := browser.Eval[int](tab, `[...document.querySelectorAll('article')].filter((a) => [...a.querySelectorAll('button')].some((b) => b.innerText === 'Edit' && b.checkVisibility())).length`); mine != 1 {
 		t.Errorf("%d posts can be edited; want one's own", mine)
+	}
+}
+
+func composing(t *testing.T, s *site) {
+	s.insert(t, ada, "as it was", time.Hour)
+	tab := s.as(t, "ada")
+	tab.Press(newest, "Edit")
+	tab.Fill("article textarea", strings.Repeat("長", 1000)+"い文")
+	// As Chromium and Firefox say it, and as WebKit does.
+	for _, how := range []string{`isComposing: true`, `keyCode: 229`} {
+		browser.Eval[bool](tab, `['Escape', 'Enter'].forEach((key) => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key, ctrlKey: key === 'Enter', bubbles: true, cancelable: true, `+how+` }))), true`)
+		if !browser.Eval[bool](tab, `document.querySelector('article textarea')?.value.endsWith('い文') && !document.querySelector('article [data-says]').innerText`) {
+			t.Fatalf("a key with %s ends the edit", how)
+		}
+	}
+	tab.Keys(kb.Escape)
+	tab.Wait(focused("Edit"))
+	wantShown(tab, "as it was")
+	tab.Keys(kb.Enter)
+	tab.Text("You had not saved this.")
+	tab.Keys("!")
+	tab.Wait(`document.querySelector('article textarea').value.endsWith('い文!')`) // the caret is at the end, however long the text
+	tab.Press(newest, "Cancel")
+	tab.Press(newest, "Edit")
+	tab.Wait(`document.querySelector('article textarea').value === 'as it was'`)
+}
+
+// endsElsewhere has each change wait for its answer until its reader is in another place.
+func endsElsewhere(t *testing.T, s *site) {
+	tab := s.as(t, "ada")
+	home := chromedp.Click(chromedp.CSS(`header a[href="/"]`))
+	for _, one := range []struct {
+		method string
+		begin  func()
+		want   []string // at the latest posts
+		answer browser.Outcome
+	}{
+		{"PATCH", func() { edit(tab, "edited") }, []string{"edited", "by Ada", "by Grace"}, browser.Outcome{}},
+		{"DELETE", func() { remove(tab) }, []string{"by Ada", "by Grace"}, browser.Outcome{}},
+		{"PATCH", func() { edit(tab, "refused") }, []string{"newest", "by Ada", "by Grace"}, browser.Outcome{Status: 422, Body: `{"detail":"No."}`}},
+		{"DELETE", func() { remove(tab) }, []string{"newest", "by Ada", "by Grace"}, browser.Outcome{Status: 429, Body: `{"detail":"No."}`}},
+		{"DELETE", func() { tab.Press("section", "Delete all posts"); tab.Press("dialog[open]", "Delete") }, []string{"by Grace"}, browser.Outcome{}},
+	} {
+		if _, err := s.db.Exec("DELETE FROM posts"); err != nil {
+			t.Fatal(err)
+		}
+		s.insert(t, grace, "by Grace", 3*time.Hour)
+		s.insert(t, ada, "by Ada", 2*time.Hour)
+		s.insert(t, ada, "newest", time.Hour)
+		browser.Eval[bool](tab, `sessionStorage.removeItem('warble.own'), true`)
+		tab.Go(s.URL + "/u/" + ada)
+		isSignedIn(tab)
+		wantShown(tab, "newest", "by Ada")
+		released := make(chan struct{})
+		outcome := one.answer
+		outcome.Until = released
+		tab.Intercept("*/api/posts*", on(one.method, 1, outcome))
+		one.begin()
+		for asked := len(tab.Requests(one.method, "/api/posts")); asked == 0; asked = len(tab.Requests(one.method, "/api/posts")) {
+			time.Sleep(10 * time.Millisecond)
+		}
+		tab.Do("elsewhere", home)
+		tab.Wait(`location.pathname === '/' && document.querySelectorAll('article').length >= 2`)
+		close(released)
+		wantShown(tab, one.want...)
+		tab.Do("a moment", chromedp.Func(func(context.Context, *chromedp.Target) error { time.Sleep(300 * time.Millisecond); return nil }))
+		wantShown(tab, one.want...)
+		tab.Back(1)
+		wantShown(tab, slices.DeleteFunc(slices.Clone(one.want), func(text string) bool { return text == "by Grace" })...)
+		tab.StopIntercepting()
+	}
+}
+
+func mistakesShow(t *testing.T, s *site) {
+	found := &breaches{TB: t}
+	tab := s.browser.NewContext(found)
+	tab.Fail("*/clerk.browser.js", browser.Outcome{Status: 200, Header: map[string]string{"Content-Type": "text/javascript", "Access-Control-Allow-Origin": "*"}, Body: "window.Clerk = { load() {} }"})
+	tab.StartLoading(s.URL)
+	tab.Text("Signing in cannot be reached just now.")
+	found.mu.Lock()
+	defer found.mu.Unlock()
+	if !strings.Contains(strings.Join(found.said, "\n"), "addListener") {
+		t.Errorf("the console says %q; want what is wrong", found.said)
 	}
 }
 

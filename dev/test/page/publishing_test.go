@@ -122,21 +122,6 @@ func sendsAgain(t *testing.T, s *site) {
 	wantKeys(t, tab, requests, 1)
 }
 
-func databaseAnswerLost(t *testing.T, s *site) {
-	tab := s.as(t, "ada")
-	publish(tab, "a warm connection")
-	s.proxy.SwallowAnswer("INSERT")
-	write(tab, "exactly once")
-	tab.Press("form", "Publish")
-	tab.Wait(`document.querySelector('form').innerText.includes('Send again') && ` + draft + ` === 'exactly once'`)
-	s.wantStored(t, "exactly once", "a warm connection")
-	tab.Press("form", "Send again")
-	published(tab, "exactly once")
-	wantShown(tab, "exactly once", "a warm connection")
-	s.wantStored(t, "exactly once", "a warm connection")
-	wantKeys(t, tab, 3, 2)
-}
-
 func networkAnswerLost(t *testing.T, s *site) {
 	tab := s.as(t, "ada")
 	tab.Intercept(posts, on("POST", 1, browser.Outcome{Lose: true}))
@@ -152,51 +137,6 @@ func networkAnswerLost(t *testing.T, s *site) {
 	wantShown(tab, "exactly once")
 	s.wantStored(t, "exactly once")
 	wantKeys(t, tab, 2, 1)
-}
-
-func reloadInFlight(t *testing.T, s *site) {
-	tab := s.as(t, "ada")
-	publish(tab, "a warm connection")
-	s.proxy.Hang()
-	write(tab, "in flight")
-	tab.Press("form", "Publish")
-	tab.Text("On its way")
-	tab.Reload()
-	s.proxy.Resume()
-	s.wantStored(t, "in flight", "a warm connection")
-	isSignedIn(tab)
-	tab.Wait(draft + ` === 'in flight'`)
-	tab.Press("form", "Publish")
-	published(tab, "in flight")
-	wantShown(tab, "in flight", "a warm connection")
-	s.wantStored(t, "in flight", "a warm connection")
-}
-
-func changedAfterLoss(t *testing.T, s *site) {
-	tab := s.as(t, "ada")
-	tab.Intercept(posts, on("POST", 1, browser.Outcome{Block: true})) // this one was never published
-	write(tab, "teh first")
-	tab.Press("form", "Publish")
-	tab.Text("No answer came")
-	write(tab, "the first")
-	tab.Press("form", "Publish")
-	published(tab, "the first")
-	s.wantStored(t, "the first")
-
-	tab.Intercept(posts, on("POST", 1, browser.Outcome{Lose: true})) // this one was
-	write(tab, "teh second")
-	tab.Press("form", "Publish")
-	tab.Text("No answer came")
-	write(tab, "the second")
-	tab.Press("form", "Publish")
-	tab.Text("The first text was published. This would be a second post.")
-	tab.Press("main", "1 new post")
-	wantShown(tab, "teh second", "the first")
-	tab.Wait(draft + ` === 'the second'`)
-	s.wantStored(t, "teh second", "the first")
-	tab.Press("form", "Publish") // now that one knows
-	published(tab, "the second")
-	s.wantStored(t, "the second", "teh second", "the first")
 }
 
 func tokenRenewed(t *testing.T, s *site) {

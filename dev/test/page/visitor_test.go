@@ -201,6 +201,16 @@ func keys(t *testing.T, s *site) {
 	press(tab, "?")
 	tab.Wait(`/n\s+Write/.test(document.querySelector('dialog[open]')?.innerText)`)
 	tab.Screenshot("keys")
+	toggle := chromedp.Click(chromedp.CSS("dialog[open] input"))
+	tab.Do("letters off", toggle)
+	tab.Reload() // which is remembered
+	tab.Wait(`document.querySelectorAll('article').length === 15`)
+	isSignedIn(tab)
+	press(tab, "?")
+	press(tab, "n")
+	tab.Keys("/", chromedp.ModifierCtrl)
+	tab.Wait(`document.querySelector('dialog[open] input')?.checked === false && !document.activeElement.matches('textarea')`)
+	tab.Do("letters on", toggle)
 	press(tab, "n") // nor behind a dialog
 	if browser.Eval[bool](tab, `document.activeElement.matches('textarea')`) {
 		t.Error("a key works behind a dialog, or with Ctrl")

@@ -75,14 +75,6 @@ interface How {
 /** A refusal by the API, or no answer. */
 type Problem = import("../../../../public/js/api.js").Problem;
 
-/** A draft: name is where it is stored, by whose it is ('' for nobody's), and key the Idempotency-Key it was sent under. */
-interface Draft {
-  name: string;
-  by: string;
-  text: string;
-  key?: string;
-}
-
 /** The elements that scripts take hold of, by their data- attribute. */
 interface Parts {
   "again": HTMLElement;
@@ -106,6 +98,7 @@ interface Parts {
   "fresh": HTMLElement;
   "handle": HTMLElement;
   "keys": HTMLDialogElement;
+  "letters": HTMLInputElement;
   "line": HTMLElement;
   "link": HTMLAnchorElement;
   "me": HTMLElement;
@@ -143,8 +136,6 @@ interface Templates {
 
 /** A new copy of what a template holds. */
 type CopyOf = <K extends keyof Templates>(id: K) => Templates[K];
-
-type ClerkState = "starting" | "slow" | "down" | "ready";
 
 /** What of ClerkJS 6 the page uses. */
 interface ClerkUser {
