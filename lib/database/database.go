@@ -45,7 +45,9 @@ const (
 // DATABASE_URL is read then, and the first connection made; further calls wait for
 // both. Its error is a problem that names DATABASE_URL. An unreachable database is
 // not an error here: each statement tries to connect again.
-var Pool = sync.OnceValues(func() (*sqlx.DB, error) {
+var Pool = sync.OnceValues(open)
+
+func open() (*sqlx.DB, error) {
 	config, err := Config(os.Getenv("DATABASE_URL"))
 	if err != nil {
 		return nil, err
@@ -70,7 +72,7 @@ var Pool = sync.OnceValues(func() (*sqlx.DB, error) {
 		first.Close() // it stays in the pool
 	}
 	return db, nil
-})
+}
 
 var malformed = problem.Misconfigured("DATABASE_URL",
 	"is malformed: set it to mysql://user:password@host/database, as PlanetScale's dashboard gives it (special characters in the password percent-encoded), or to a go-sql-driver DSN")

@@ -8,8 +8,12 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -161,12 +165,13 @@ func TestOutagesAreTemporaryOurMistakesAreNotAndNeitherQuotesAnything(t *testing
 	}
 }
 
+// greeting is a MySQL's: version 10, a thread, a salt, all capabilities, TLS among
+// them, and the usual way to log in.
+var greeting = "\x0a8.0\x00\x01\x00\x00\x0012345678\x00\xff\xff\x21\x02\x00\xff\xff\x15" + strings.Repeat("\x00", 10) + "123456789012\x00mysql_native_password\x00"
+
 // Whatever answers in the database's place, as a proxy that is not set up does,
 // callers are told to come again.
 func TestAServerThatIsNoDatabaseIsAnOutage(t *testing.T) {
-	// A MySQL's greeting: version 10, a thread, a salt, all capabilities, TLS among
-	// them, and the usual way to log in.
-	greeting := "\x0a8.0\x00\x01\x00\x00\x0012345678\x00\xff\xff\x21\x02\x00\xff\xff\x15" + strings.Repeat("\x00", 10) + "123456789012\x00mysql_native_password\x00"
 	for name, says := range map[string][]string{
 		"a web server":                {"HTTP/1.1 400 Bad Request\r\n\r\n"},
 		"a server of another age":     {"\x02\x00\x00\x00\x09x"},
@@ -211,6 +216,159 @@ func TestAServerThatIsNoDatabaseIsAnOutage(t *testing.T) {
 			t.Errorf("%s: %v is a %d %q; want a 503", name, err, p.Status, p.Error())
 		}
 	}
+}
+
+// A server that answers each statement with the next of these, and the last again
+// and again.
+func answering(t *testing.T, answers ...string) (statements *atomic.Int64) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	statements = &atomic.Int64{}
+	serve := func(conn net.Conn) {
+		defer conn.Close()
+		send := func(sequence byte, payload string) {
+			conn.Write([]byte{byte(len(payload)), 0, 0, sequence})
+			io.WriteString(conn, payload)
+		}
+		send(0, greeting)
+		for login := true; ; login = false {
+			var header [4]byte
+			if _, err := io.ReadFull(conn, header[:]); err != nil {
+				return
+			}
+			command := make([]byte, int(header[0])+int(header[1])<<8)
+			io.ReadFull(conn, command)
+			if login {
+				send(2, ok(0, 0))
+				continue
+			}
+			n := int(statements.Add(1))
+			send(1, answers[min(n, len(answers))-1])
+		}
+	}
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go serve(conn)
+		}
+	}()
+	t.Setenv("DATABASE_URL", "mysql://u@"+listener.Addr().String()+"/warble")
+	before := Pool
+	Pool = sync.OnceValues(open)
+	t.Cleanup(func() {
+		if db, err := Pool(); err == nil {
+			db.Close()
+		}
+		listener.Close()
+		Pool = before
+	})
+	return statements
+}
+
+// ok and refusal are a server's answers, as MySQL's protocol has them.
+func ok(found, id byte) string { return string([]byte{0, found, id, 2, 0, 0, 0}) }
+
+func refusal(number uint16, state string) string {
+	return string([]byte{0xff, byte(number), byte(number >> 8)}) + "#" + state + "secret text"
+}
+
+func TestAWriteThatTheDatabaseHasUndoneIsSentUntilItPassesAndNoOtherIs(t *testing.T) {
+	undone, taken := refusal(1213, "40001"), refusal(1062, "23000")
+	for name, test := range map[string]struct {
+		answers    []string
+		found      int64
+		status     int // of the problem; 0 for none
+		statements int64
+	}{
+		"passes":                 {[]string{ok(3, 0)}, 3, 0, 1},
+		"undone ten times":       {append(slices.Repeat([]string{undone}, 10), ok(3, 0)), 3, 0, 11},
+		"waited for too long":    {[]string{refusal(1205, "HY000"), ok(3, 0)}, 0, 503, 1},
+		"cannot work":            {[]string{refusal(1054, "42S22"), ok(3, 0)}, 0, 500, 1},
+		"undone, then ill fated": {[]string{undone, refusal(1054, "42S22"), ok(3, 0)}, 0, 500, 2},
+	} {
+		statements := answering(t, test.answers...)
+		found, err := Exec(t.Context(), "DELETE FROM posts")
+		if found != test.found || statusOf(err) != test.status || statements.Load() != test.statements {
+			t.Errorf("%s: %d rows, %v, sent %d times; want %d, a %d, sent %d times", name, found, err, statements.Load(), test.found, test.status, test.statements)
+		}
+	}
+
+	// Who inserts looks first what is there now.
+	for name, test := range map[string]struct {
+		answer  string
+		id      int64
+		refused bool
+		status  int
+	}{
+		"passes":      {ok(1, 7), 7, false, 0},
+		"undone":      {undone, 0, true, 500},
+		"taken":       {taken, 0, true, 500},
+		"cannot work": {refusal(1054, "42S22"), 0, false, 500},
+		"too slow":    {refusal(3024, "HY000"), 0, false, 503},
+	} {
+		statements := answering(t, test.answer)
+		id, err := Insert(t.Context(), "INSERT INTO posts VALUES ()")
+		if id != test.id || errors.Is(err, ErrRefused) != test.refused || statusOf(err) != test.status || statements.Load() != 1 {
+			t.Errorf("insert, %s: %d, %v, sent %d times; want %d, refused %t, a %d, sent once", name, id, err, statements.Load(), test.id, test.refused, test.status)
+		}
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("insert, %s: %v quotes the server", name, err)
+		}
+	}
+}
+
+func TestReadsFailWithAProblem(t *testing.T) {
+	statements := answering(t, refusal(1040, "08004"))
+	var row struct{ ID int64 }
+	if err := Get(t.Context(), &row, "SELECT 1"); statusOf(err) != 503 {
+		t.Errorf("one row: %v; want a 503", err)
+	}
+	if err := Select(t.Context(), &[]int64{}, "SELECT 1"); statusOf(err) != 503 {
+		t.Errorf("rows: %v; want a 503", err)
+	}
+	if statements.Load() != 2 {
+		t.Errorf("%d statements; want each sent once", statements.Load())
+	}
+}
+
+// statusOf is the status that an error is answered with, 0 for none.
+func statusOf(err error) int {
+	if err == nil {
+		return 0
+	}
+	return problem.From(err).Status
+}
+
+// A caller whose statement is undone again and again waits at most as long again as
+// it has waited, and to the deadline at the latest.
+func TestPausesGrowWithTheTimeSpentAndEndWithTheRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const deadline = 5 * time.Second
+		ctx, cancel := context.WithTimeout(t.Context(), deadline)
+		defer cancel()
+		begun, last := time.Now(), time.Now()
+		attempts, longest := 0, time.Duration(0)
+		for range Attempts(ctx) {
+			attempts++
+			pause := time.Since(last)
+			if pause > max(firstPause, last.Sub(begun)/2) {
+				t.Errorf("attempt %d after a pause of %v at %v", attempts, pause, last.Sub(begun))
+			}
+			last, longest = time.Now(), max(longest, pause)
+		}
+		if attempts < 12 || attempts > 100 || longest < 10*firstPause {
+			t.Errorf("%d attempts, the longest pause %v; want some dozen, farther and farther apart", attempts, longest)
+		}
+		if took := time.Since(begun); took > deadline {
+			t.Errorf("ended %v after the deadline", took-deadline)
+		}
+	})
 }
 
 func FuzzDatabaseURLIsSafeOrRefused(f *testing.F) {
