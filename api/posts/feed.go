@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"html"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
 	"warble/lib/database"
+	"warble/lib/env"
 	"warble/lib/handler"
 	"warble/lib/post"
 	"warble/lib/problem"
@@ -151,7 +151,7 @@ func contentHTML(content string) string {
 // atomID returns the id of a thing, which stays the same whatever domain of the
 // site it is read from: a tag URI (RFC 4151) of the production domain.
 func atomID(r *http.Request, thing string) string {
-	domain := os.Getenv("VERCEL_PROJECT_PRODUCTION_URL")
+	domain := env.Get("VERCEL_PROJECT_PRODUCTION_URL")
 	if domain == "" {
 		domain, _, _ = strings.Cut(r.Host, ":")
 	}

@@ -16,6 +16,7 @@ import (
 	"warble/dev/local/embeddedmysql"
 	"warble/dev/local/project"
 	"warble/lib/database"
+	"warble/lib/env"
 )
 
 // db is the database in use.
@@ -27,7 +28,7 @@ type db struct {
 // startDatabase uses the database of DATABASE_URL, or starts an embedded one
 // and names that there. The functions speak to either over TCP.
 func startDatabase(ctx context.Context, root string, port int) (db, error) {
-	if os.Getenv("DATABASE_URL") != "" {
+	if env.Get("DATABASE_URL") != "" {
 		config, err := project.DatabaseConfig()
 		if err != nil {
 			return db{}, err

@@ -26,8 +26,10 @@ func TestMistakesInEnvLocalAreNamed(t *testing.T) {
 		"secrets that Vercel keeps":    {"DATABASE_URL=\"[SENSITIVE]\"\nCLERK_SECRET_KEY=\"[SENSITIVE]\"\n", ".env.local has [SENSITIVE] for CLERK_SECRET_KEY, DATABASE_URL"},
 		"half of Clerk's keys":         {secret, "CLERK_SECRET_KEY is set in .env.local, CLERK_PUBLISHABLE_KEY is not"},
 		"the other half":               {"NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY=pk_test_hunter2\n", "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY is set in .env.local, CLERK_SECRET_KEY is not"},
-		"a damaged key":                {secret + "CLERK_PUBLISHABLE_KEY=pk_test_hunter2\n", "CLERK_PUBLISHABLE_KEY in .env.local is no publishable key"},
-		"an address that is none":      {"DATABASE_URL=mysql://warble:hunter2@/%zz\n", "DATABASE_URL in .env.local is malformed"},
+		"a damaged key":                {secret + "CLERK_PUBLISHABLE_KEY=pk_test_hunter2\n", "CLERK_PUBLISHABLE_KEY in .env.local is damaged"},
+		"another database's address":   {"DATABASE_URL=postgres://warble:hunter2@h/w\n", "DATABASE_URL in .env.local is a PostgreSQL address; Warble needs MySQL (Vitess)"},
+		"a name in the value":          {"DATABASE_URL=\"DATABASE_URL=mysql://warble:hunter2@h/w\"\n", "DATABASE_URL in .env.local begins with DATABASE_URL="},
+		"two keys exchanged":           {"CLERK_SECRET_KEY=pk_test_hunter2\nCLERK_PUBLISHABLE_KEY=sk_test_hunter2\n", "CLERK_PUBLISHABLE_KEY in .env.local is a secret key"},
 		"a line that is no assignment": {"hunter2\n", "read .env.local"},
 	} {
 		folder := t.TempDir()

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"warble/lib/problem"
 )
 
 // noPost is the id of no post.
@@ -135,7 +137,7 @@ func (s *smoke) isBroken(a *answer) bool {
 	switch {
 	case a.status == 0:
 	case a.status >= 500 && strings.HasPrefix(a.what, "HEAD "): // GET has said it
-	case strings.HasPrefix(a.problem.Detail, "The environment variable "):
+	case strings.HasPrefix(a.problem.Detail, problem.MisconfiguredPrefix):
 		means, _ := strings.CutSuffix(a.problem.Detail, ". Then deploy again.")
 		s.wrong(fmt.Sprintf("%s = %d", a.what, a.status), means, "Do that, or correct the variable in Vercel (Project Settings, Environment Variables, this environment) and deploy again: it takes effect with the next deployment")
 	case strings.HasPrefix(reason, "FUNCTION_"):

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,21 +18,21 @@ import (
 	"warble/dev/local/project"
 	"warble/dev/local/schema"
 	"warble/lib/database"
-	"warble/lib/problem"
+	"warble/lib/env"
 )
 
 const databaseSettings = "Correct DATABASE_URL here, and in Vercel if it is the same there; deploy again"
 
 // database checks the database of DATABASE_URL as the functions use it.
 func (s *smoke) database(ctx context.Context) {
-	databaseURL := os.Getenv("DATABASE_URL")
+	databaseURL := env.Get("DATABASE_URL")
 	if databaseURL == "" {
 		s.note("the database itself was not checked: set DATABASE_URL, as the functions have it")
 		return
 	}
 	config, err := database.Config(databaseURL)
 	if err != nil {
-		s.wrong("DATABASE_URL", strings.TrimSuffix(problem.From(err).Detail, ". Then deploy again."), databaseSettings)
+		s.wrong("DATABASE_URL", err.Error(), databaseSettings)
 		return
 	}
 	db, err := project.OpenDatabase(config)

@@ -30,6 +30,7 @@ import (
 
 	"warble/dev/local/fakevercel"
 	"warble/dev/testkit/openapi"
+	"warble/lib/env"
 )
 
 // timeout bounds a request. A function's own deadline is 5 s, behind a cold start.
@@ -79,7 +80,7 @@ type finding struct {
 }
 
 func newSmoke(root string) (*smoke, error) {
-	u, err := url.Parse(strings.TrimSpace(os.Getenv("URL")))
+	u, err := url.Parse(env.Get("URL"))
 	if err != nil || u.Scheme != "https" || u.Host == "" {
 		return nil, errors.New("say which deployment: make smoke URL=https://…")
 	}
@@ -188,7 +189,7 @@ func (s *smoke) ask(ctx context.Context, method, path, body string, headers ...s
 		request.Header.Set("Content-Type", "application/json")
 	}
 	request.Header.Set("X-Vercel-Skip-Toolbar", "1") // which Vercel puts into a preview's page
-	if secret := os.Getenv("VERCEL_AUTOMATION_BYPASS_SECRET"); secret != "" {
+	if secret := env.Get("VERCEL_AUTOMATION_BYPASS_SECRET"); secret != "" {
 		request.Header.Set("X-Vercel-Protection-Bypass", secret)
 	}
 	for i := 0; i < len(headers); i += 2 {

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -17,6 +16,9 @@ import (
 	"strings"
 
 	"github.com/clerk/clerk-sdk-go/v2"
+
+	"warble/lib/clerkapi"
+	"warble/lib/env"
 )
 
 // outside checks all that can be seen without a secret. It returns whether there
@@ -39,7 +41,7 @@ func (s *smoke) outside(ctx context.Context) bool {
 
 // isOurs tells whether it is the page that answers, or Vercel in its place.
 func (s *smoke) isOurs(page *answer) bool {
-	location, failure, secret := page.header.Get("Location"), page.header.Get("X-Vercel-Error"), os.Getenv("VERCEL_AUTOMATION_BYPASS_SECRET")
+	location, failure, secret := page.header.Get("Location"), page.header.Get("X-Vercel-Error"), env.Get("VERCEL_AUTOMATION_BYPASS_SECRET")
 	const protected, copyIt = "Vercel's deployment protection answers, and not the deployment", "of Project Settings, Deployment Protection, Protection Bypass for Automation"
 	switch isProtected := page.status == http.StatusUnauthorized || strings.HasPrefix(location, "https://vercel.com/"); {
 	case isProtected && secret == "":
@@ -136,10 +138,9 @@ func (s *smoke) readConfig(ctx context.Context, page *answer) {
 		values[string(match[1])] = string(match[2])
 	}
 	key := values["publishableKey"]
-	encoded, live := strings.CutPrefix(key, "pk_live_")
-	decoded, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.TrimPrefix(encoded, "pk_test_"), "="))
-	host, ends := strings.CutSuffix(string(decoded), "$")
-	if err != nil || !ends || a.status != http.StatusOK {
+	live := strings.HasPrefix(key, "pk_live_")
+	host, wrong := clerkapi.DecodePublishableKey(key)
+	if wrong != "" || a.status != http.StatusOK {
 		s.wrong(a.says()+fmt.Sprintf(" with the key %q", key), "The page has no publishable key of Clerk's, and nobody can sign in", "Set CLERK_PUBLISHABLE_KEY in Vercel for this environment; its buildCommand must be vercel.json's, sh lib/page/build.sh; deploy again")
 		return
 	}

@@ -162,7 +162,7 @@ func (w *world) smoke() (said string, status int) {
 func (w *world) build() string {
 	out := filepath.Join(w.t.TempDir(), "config.js")
 	command := exec.Command("sh", filepath.Join(testkit.Root(), "lib/page/build.sh"), out)
-	command.Env = []string{"PATH=" + os.Getenv("PATH"), "DATABASE_URL=x", "CLERK_SECRET_KEY=x"}
+	command.Env = []string{"PATH=" + os.Getenv("PATH"), "DATABASE_URL=mysql://u:p@db.example/warble", "CLERK_SECRET_KEY=sk_test_x"}
 	for name, value := range w.page {
 		command.Env = append(command.Env, name+"="+value)
 	}

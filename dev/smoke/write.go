@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,17 +20,18 @@ import (
 	"github.com/clerk/clerk-sdk-go/v2/user"
 
 	"warble/lib/clerkapi"
+	"warble/lib/env"
 )
 
 // write publishes a post as a signed-in person, reads, edits, repeats and deletes
 // it. In production it does so with WRITE=1 only. Production is all that is not a
 // preview on *.vercel.app with a pk_test_ key.
 func (s *smoke) write(ctx context.Context) {
-	token := os.Getenv("TOKEN")
+	token := env.Get("TOKEN")
 	switch {
-	case token == "" && os.Getenv("CLERK_SECRET_KEY") == "":
+	case token == "" && env.Get("CLERK_SECRET_KEY") == "":
 		s.note("nothing was written: set TOKEN, a session token (in the browser's console: await Clerk.session.getToken()), or CLERK_SECRET_KEY of a development instance")
-	case s.production && os.Getenv("WRITE") != "1":
+	case s.production && env.Get("WRITE") != "1":
 		s.note("nothing was written: this is production (no preview on *.vercel.app with a pk_test_ key). WRITE=1 publishes a post here and deletes it at once")
 	case token == "":
 		if err := s.asTestUser(ctx); err != nil {
@@ -62,7 +62,7 @@ func (s *smoke) isOfThePage(ctx context.Context, token string) bool {
 // asTestUser publishes as a user whom it makes in a development instance, as Clerk
 // documents it for tests, and deletes. Its error is that there was none.
 func (s *smoke) asTestUser(ctx context.Context) error {
-	if !strings.HasPrefix(os.Getenv("CLERK_SECRET_KEY"), "sk_test_") {
+	if !strings.HasPrefix(env.Get("CLERK_SECRET_KEY"), "sk_test_") {
 		return errors.New("CLERK_SECRET_KEY is not a development instance's (sk_test_): users are not made in production")
 	}
 	backend, err := clerkapi.Backend(timeout)

@@ -22,7 +22,7 @@ analysis() {
   go vet ./...
   dev/.cache/staticcheck ./...
   (cd dev && go vet $tags ./... && .cache/staticcheck $tags ./...)
-  shellcheck -x dev/run/start.sh dev/test/*.sh dev/preview/preview.sh lib/page/build.sh .ci/run
+  shellcheck -x dev/run/start.sh dev/test/*.sh dev/preview/preview.sh lib/page/*.sh .ci/run
   dev/.cache/actionlint .github/workflows/*.yml
 }
 

@@ -1,4 +1,5 @@
-// Package clerkapi is where Clerk's Backend API is, and what its failures mean.
+// Package clerkapi is where a Clerk instance is, by its keys, and what the failures
+// of its Backend API mean.
 package clerkapi
 
 import (
@@ -6,29 +7,36 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/clerk/clerk-sdk-go/v2"
 
-	"warble/lib/problem"
+	"warble/lib/env"
 )
 
 // Backend returns the Backend API of the environment: the one that
 // CLERK_SECRET_KEY opens, at CLERK_API_URL where that is set. No call takes
 // longer than timeout. Its errors are problems that name the variable.
 func Backend(timeout time.Duration) (clerk.Backend, error) {
-	key := os.Getenv("CLERK_SECRET_KEY")
-	if key == "" {
-		return nil, problem.Misconfigured("CLERK_SECRET_KEY", "is missing: set it to the secret key (sk_…) from Clerk's dashboard, API keys")
+	key, err := SecretKey()
+	if err != nil {
+		return nil, err
 	}
 	config := clerk.BackendConfig{Key: &key, HTTPClient: &http.Client{Timeout: timeout}}
-	if origin := os.Getenv("CLERK_API_URL"); origin != "" {
-		if u, err := url.Parse(origin); err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
-			return nil, problem.Misconfigured("CLERK_API_URL", "must be an origin such as https://api.clerk.com, or not be set")
+	name, origin, err := env.Read("CLERK_API_URL")
+	if err != nil {
+		return nil, err
+	}
+	if origin = strings.TrimSuffix(origin, "/"); origin != "" {
+		u, err := url.Parse(origin)
+		switch {
+		case err != nil, u.Host == "", u.Scheme != "https" && u.Scheme != "http":
+			return nil, env.Wrong(name, "is no https:// address")
+		case strings.HasSuffix(origin, "/v1"):
+			return nil, env.Wrong(name, "ends in /v1, which is added to it")
 		}
-		config.URL = clerk.String(strings.TrimSuffix(origin, "/") + "/v1")
+		config.URL = clerk.String(origin + "/v1")
 	}
 	return clerk.NewBackend(&config), nil
 }
@@ -39,7 +47,7 @@ func Backend(timeout time.Duration) (clerk.Backend, error) {
 func Failure(err error) error {
 	if refused, ok := errors.AsType[*clerk.APIErrorResponse](err); ok {
 		if refused.HTTPStatusCode == http.StatusUnauthorized {
-			return problem.Misconfigured("CLERK_SECRET_KEY", "is not accepted by Clerk: copy the secret key (sk_…) again from Clerk's dashboard, API keys")
+			return env.Wrong(secretKey, "is not accepted by Clerk")
 		}
 		return fmt.Errorf("clerk answered %d", refused.HTTPStatusCode)
 	}

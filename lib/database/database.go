@@ -12,8 +12,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +20,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/jmoiron/sqlx"
 
+	"warble/lib/env"
 	"warble/lib/problem"
 )
 
@@ -48,13 +47,13 @@ const (
 var Pool = sync.OnceValues(open)
 
 func open() (*sqlx.DB, error) {
-	config, err := Config(os.Getenv("DATABASE_URL"))
+	config, err := Config(env.Get("DATABASE_URL"))
 	if err != nil {
 		return nil, err
 	}
 	dialer, err := mysql.NewConnector(config)
 	if err != nil {
-		return nil, malformed // the driver's own words may quote the password
+		return nil, env.Wrong(variable, "is malformed") // the driver's own words may quote the password
 	}
 	if config.TLSConfig != "" {
 		// The handshake needs the system's certificates. They take milliseconds to
@@ -74,67 +73,11 @@ func open() (*sqlx.DB, error) {
 	return db, nil
 }
 
-var malformed = problem.Misconfigured("DATABASE_URL",
-	"is malformed: set it to mysql://user:password@host/database, as PlanetScale's dashboard gives it (special characters in the password percent-encoded), or to a go-sql-driver DSN")
-
-// Config reads both spellings of the address: the URL of PlanetScale's dashboard
-// and of Prisma, and the DSN of go-sql-driver. It takes the user,
-// the host and the database from them. How the connection behaves is set here.
-func Config(databaseURL string) (*mysql.Config, error) {
-	if databaseURL == "" {
-		return nil, problem.Misconfigured("DATABASE_URL", "is missing: set it to the connection string from PlanetScale's dashboard, Connect")
-	}
-	databaseURL = strings.TrimSuffix(databaseURL, "#production") // which only lib/page/build.sh asks for
-	config := mysql.NewConfig()
-	if scheme, _, ok := strings.Cut(databaseURL, "://"); ok && strings.EqualFold(scheme, "mysql") {
-		u, err := url.Parse(databaseURL)
-		if err != nil || u.Hostname() == "" {
-			return nil, malformed
-		}
-		password, _ := u.User.Password()
-		port := u.Port()
-		if port == "" {
-			port = "3306"
-		}
-		config.User, config.Passwd = u.User.Username(), password
-		config.Net, config.Addr = "tcp", net.JoinHostPort(u.Hostname(), port)
-		config.DBName = strings.TrimPrefix(u.Path, "/")
-	} else {
-		dsn, err := mysql.ParseDSN(databaseURL)
-		if err != nil {
-			return nil, malformed
-		}
-		config.User, config.Passwd, config.Net, config.Addr, config.DBName = dsn.User, dsn.Passwd, dsn.Net, dsn.Addr, dsn.DBName
-	}
-	if config.User == "" || config.DBName == "" {
-		return nil, malformed
-	}
-	if !local(config) {
-		config.TLSConfig = "true" // with the certificate and the host's name verified
-	}
-	config.ParseTime, config.Loc = true, time.UTC
-	config.InterpolateParams = true // a statement is one round trip, not prepare, execute and close
-	config.ClientFoundRows = true   // an update that changes nothing counts its row too
-	config.RejectReadOnly = true    // after a failover, leave a server that has become read-only
-	config.Timeout, config.ReadTimeout, config.WriteTimeout = dialTimeout, ioTimeout, ioTimeout
-	config.Logger = &mysql.NopLogger{} // errors reach the log once, through their request
-	return config, nil
-}
-
-// local tells whether the database is on this machine, so that no network is between.
-func local(config *mysql.Config) bool {
-	if config.Net == "unix" {
-		return true
-	}
-	host, _, err := net.SplitHostPort(config.Addr)
-	return err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback())
-}
-
 // A cold start waits for its database, so connect while the process starts. The
 // variable is there in a process that the platform has started; a test or another
 // program that imports the functions does not connect.
 func init() {
-	if os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
+	if env.Get("AWS_LAMBDA_RUNTIME_API") != "" {
 		go Pool()
 	}
 }
@@ -246,9 +189,9 @@ func problemOf(err error) error {
 		return problem.NotFound()
 	}
 	if refused, ok := errors.AsType[*mysql.MySQLError](err); ok {
-		if advice, ok := databaseURLErrors[refused.Number]; ok {
-			wrong := problem.Misconfigured("DATABASE_URL", advice)
-			return problem.Unavailable(wrong.Detail, fmt.Errorf("database error %d: DATABASE_URL %s", refused.Number, advice))
+		if known, ok := databaseURLErrors[refused.Number]; ok {
+			p := problem.Misconfigured(variable, known.wrong, known.advice)
+			return problem.Unavailable(p.Detail, fmt.Errorf("database error %d: %w", refused.Number, p.Cause))
 		}
 		cause := fmt.Errorf("database error %d (its text is left out: it may quote a post)", refused.Number)
 		if isMistake(refused) {
@@ -314,12 +257,13 @@ func isMistake(refused *mysql.MySQLError) bool {
 // column without a default, a check.
 var generalMistakes = []uint16{1210, 1267, 1300, 1364, 1366, 3819}
 
-// databaseURLErrors are the errors of a wrong DATABASE_URL, and what is wrong.
-var databaseURLErrors = map[uint16]string{
-	1044: "names a database that its user may not use",
-	1045: "has a user or password that the database refuses",
-	1049: "names a database that does not exist",
-	1142: "names a user who may not read and write the table posts",
-	1146: "names a database without the table posts: apply schema.sql to it",
-	1698: "has a user whom the database does not let in with a password",
+// databaseURLErrors are the errors of a wrong DATABASE_URL, what is wrong, and what
+// to do.
+var databaseURLErrors = map[uint16]struct{ wrong, advice string }{
+	1044: {"names a database that its user may not use", "correct the name, or give the user its rights"},
+	1045: {"has a user or password that the database refuses", "copy the connection string again"},
+	1049: {"names a database that does not exist", "correct the name"},
+	1142: {"names a user who may not read and write the table posts", "give the user SELECT, INSERT, UPDATE and DELETE on it"},
+	1146: {"names a database without the table posts", "apply schema.sql to it"},
+	1698: {"has a user whom the database does not let in with a password", "take another user"},
 }

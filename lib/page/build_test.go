@@ -57,3 +57,28 @@ func TestABuildWithoutNPMDeploysTheSources(t *testing.T) {
 		}
 	}
 }
+
+// A page without usable keys signs nobody in. What else can be wrong with a variable
+// is in package env's tests.
+func TestABuildTellsTheKindsOfKeysApart(t *testing.T) {
+	const testKey, liveKey = "pk_test_Y2xlcmsud2FyYmxlLnRlc3Qk", "pk_live_Y2xlcmsud2FyYmxlLnRlc3Qk"
+	for name, test := range map[string]struct {
+		variables string
+		fails     bool
+		said      string // in the one line; "" for none
+	}{
+		"test key on preview":      {"VERCEL=1 VERCEL_ENV=preview CLERK_PUBLISHABLE_KEY=" + testKey, false, ""},
+		"live key on preview":      {"VERCEL=1 VERCEL_ENV=preview CLERK_PUBLISHABLE_KEY=" + liveKey, true, "which Clerk does not allow on *.vercel.app"},
+		"test key in production":   {"VERCEL=1 VERCEL_ENV=production CLERK_PUBLISHABLE_KEY=" + testKey, false, "warning: production uses a development instance"},
+		"live key in production":   {"VERCEL=1 VERCEL_ENV=production CLERK_PUBLISHABLE_KEY=" + liveKey, false, ""},
+		"the local product's path": {"CLERK_PROXY_URL=/__clerk CLERK_PUBLISHABLE_KEY=" + testKey, false, ""},
+		"that path, deployed":      {"VERCEL=1 CLERK_PROXY_URL=/__clerk CLERK_PUBLISHABLE_KEY=" + testKey, true, "CLERK_PROXY_URL is no https:// address"},
+	} {
+		build := exec.Command("sh", "build.sh", filepath.Join(t.TempDir(), "config.js"))
+		build.Env = append(strings.Fields(test.variables), "PATH="+os.Getenv("PATH"), "DATABASE_URL=mysql://u:hunter2@db.example/warble", "CLERK_SECRET_KEY=sk_test_hunter2")
+		output, err := build.CombinedOutput()
+		if said := string(output); (err != nil) != test.fails || !strings.Contains(said, test.said) || (said == "") != (test.said == "") || strings.Count(said, "\n") > 1 || strings.Contains(said, "hunter2") {
+			t.Errorf("%s: %v, said %q; want a failure: %t, one line with %q", name, err, said, test.fails, test.said)
+		}
+	}
+}

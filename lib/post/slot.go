@@ -1,11 +1,10 @@
 package post
 
 import (
-	"os"
 	"strconv"
 	"time"
 
-	"warble/lib/problem"
+	"warble/lib/env"
 )
 
 // defaultInterval is the time between one user's posts where POST_INTERVAL is
@@ -23,10 +22,14 @@ type Slot struct {
 // of different times cannot have the same name.
 func SlotAt(now time.Time) (Slot, error) {
 	interval := defaultInterval
-	if value, ok := os.LookupEnv("POST_INTERVAL"); ok && value != "" {
+	name, value, err := env.Read("POST_INTERVAL")
+	if err != nil {
+		return Slot{}, err
+	}
+	if value != "" {
 		seconds, err := strconv.ParseUint(value, 10, 32)
 		if err != nil {
-			return Slot{}, problem.Misconfigured("POST_INTERVAL", "must be a whole number of seconds, 0 for no limit")
+			return Slot{}, env.Wrong(name, "is no whole number of seconds")
 		}
 		interval = time.Duration(seconds) * time.Second
 	}

@@ -48,7 +48,7 @@ var characters = []string{
 func TestTitlesEndBetweenCharactersAsReadersSeeThem(t *testing.T) {
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
-	for range 20_000 {
+	for range 5_000 {
 		var text string
 		ends := map[string]bool{"": true} // where a text may end
 		for range 1 + random.IntN(40) {

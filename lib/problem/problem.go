@@ -41,11 +41,28 @@ func NotFound() *Problem {
 	return New(http.StatusNotFound, "There is no such post. It may have been deleted.")
 }
 
-// Misconfigured is the problem of an environment variable that is missing or wrong.
-// The advice completes the sentence "<name> …" and must not quote its value.
-func Misconfigured(name, advice string) *Problem {
-	detail := "The environment variable " + name + " " + advice + ". Then deploy again."
-	return &Problem{Status: http.StatusInternalServerError, Detail: detail}
+// Misconfiguration is an environment variable that is missing or wrong. It is the
+// cause of its problem. It never quotes the value.
+type Misconfiguration struct {
+	Variable string // its name
+	Wrong    string // completes the sentence "<Variable> …"
+	Advice   string // what to do, after a colon
+}
+
+// Error is the text for the log.
+func (m *Misconfiguration) Error() string { return m.Variable + " " + m.Wrong + ": " + m.Advice }
+
+// MisconfiguredPrefix is what the Detail of each Misconfigured begins with.
+const MisconfiguredPrefix = "The environment variable "
+
+// Misconfigured is the problem of a Misconfiguration.
+func Misconfigured(variable, wrong, advice string) *Problem {
+	cause := &Misconfiguration{variable, wrong, advice}
+	return &Problem{
+		Status: http.StatusInternalServerError,
+		Detail: MisconfiguredPrefix + cause.Error() + ". Then deploy again.",
+		Cause:  cause,
+	}
 }
 
 // Unavailable is the problem of a service behind us that does not answer: the

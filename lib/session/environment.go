@@ -1,13 +1,12 @@
 package session
 
 import (
-	"cmp"
 	"context"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -15,7 +14,7 @@ import (
 	"github.com/clerk/clerk-sdk-go/v2/jwks"
 
 	"warble/lib/clerkapi"
-	"warble/lib/problem"
+	"warble/lib/env"
 )
 
 // fromEnvironment reads the Clerk instance that the functions belong to. Its
@@ -30,10 +29,14 @@ func fromEnvironment() (*instance, error) {
 		return nil, err
 	}
 	i := &instance{issuer: issuer, origins: origins}
-	if text := os.Getenv("CLERK_JWT_KEY"); text != "" {
+	name, text, err := env.Read("CLERK_JWT_KEY")
+	if err != nil {
+		return nil, err
+	}
+	if text != "" {
 		key, err := parseKey(text)
 		if err != nil {
-			return nil, err
+			return nil, env.Wrong(name, err.Error())
 		}
 		i.key = func(context.Context, string) (*clerk.JSONWebKey, error) { return key, nil }
 		return i, nil
@@ -47,28 +50,20 @@ func fromEnvironment() (*instance, error) {
 }
 
 // readIssuer returns who issues the instance's session tokens: the proxy in front
-// of Clerk's Frontend API where one is set, else the Frontend API's origin, which a
-// publishable key encodes: pk_test_ or pk_live_, then the host and "$" in base64.
+// of Clerk's Frontend API where one is set, else the Frontend API's origin.
 func readIssuer() (string, error) {
-	proxy := cmp.Or(os.Getenv("CLERK_PROXY_URL"), os.Getenv("NEXT_PUBLIC_CLERK_PROXY_URL"))
+	name, proxy, err := env.Read("CLERK_PROXY_URL", "NEXT_PUBLIC_CLERK_PROXY_URL")
+	if err != nil {
+		return "", err
+	}
 	if proxy != "" {
 		if u, err := url.Parse(proxy); err != nil || u.Scheme != "https" || u.Host == "" {
-			return "", problem.Misconfigured("CLERK_PROXY_URL", "must be the https:// address of the proxy, as in Clerk's dashboard, Domains; or not be set")
+			return "", env.Wrong(name, "is no https:// address")
 		}
 		return strings.TrimSuffix(proxy, "/"), nil
 	}
-	const name = "CLERK_PUBLISHABLE_KEY"
-	key := cmp.Or(os.Getenv(name), os.Getenv("NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY"))
-	if key == "" {
-		return "", problem.Misconfigured(name, "is missing: set it to the publishable key (pk_…) from Clerk's dashboard, API keys")
-	}
-	_, encoded, ok := strings.Cut(strings.TrimPrefix(key, "pk_"), "_")
-	decoded, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(encoded, "="))
-	host, ends := strings.CutSuffix(string(decoded), "$")
-	if !strings.HasPrefix(key, "pk_") || !ok || err != nil || !ends || host == "" || strings.ContainsAny(host, "/$ ") {
-		return "", problem.Misconfigured(name, "is malformed: copy the publishable key (pk_…) again from Clerk's dashboard, API keys")
-	}
-	return "https://" + host, nil
+	host, err := clerkapi.FrontendHost()
+	return "https://" + host, err
 }
 
 // readOrigins returns the origins whose pages may use any address of ours: the
@@ -77,7 +72,7 @@ func readIssuer() (string, error) {
 func readOrigins() (map[string]bool, error) {
 	origins := map[string]bool{}
 	for _, name := range []string{"VERCEL_URL", "VERCEL_BRANCH_URL", "VERCEL_PROJECT_PRODUCTION_URL"} {
-		host := strings.ToLower(os.Getenv(name))
+		host := strings.ToLower(env.Get(name))
 		switch {
 		case host == "":
 		case strings.HasPrefix(host, "localhost:"), strings.HasPrefix(host, "127.0.0.1:"):
@@ -86,13 +81,17 @@ func readOrigins() (map[string]bool, error) {
 			origins["https://"+host] = true
 		}
 	}
-	for origin := range strings.SplitSeq(os.Getenv("CLERK_AUTHORIZED_PARTIES"), ",") {
+	name, parties, err := env.Read("CLERK_AUTHORIZED_PARTIES")
+	if err != nil {
+		return nil, err
+	}
+	for origin := range strings.SplitSeq(parties, ",") {
 		origin = strings.ToLower(strings.TrimSuffix(strings.TrimSpace(origin), "/"))
 		if origin == "" {
 			continue
 		}
 		if u, err := url.Parse(origin); err != nil || u.Scheme+"://"+u.Host != origin || u.Host == "" {
-			return nil, problem.Misconfigured("CLERK_AUTHORIZED_PARTIES", "must be origins such as https://example.com, with commas between them")
+			return nil, env.Wrong(name, "has an entry that is no origin")
 		}
 		origins[origin] = true
 	}
@@ -103,7 +102,7 @@ func readOrigins() (map[string]bool, error) {
 // PEM, PEM with "\n" in place of line ends, or what stands between header and
 // footer.
 func parseKey(text string) (*clerk.JSONWebKey, error) {
-	malformed := problem.Misconfigured("CLERK_JWT_KEY", "is malformed: copy the JWKS public key (PEM) from Clerk's dashboard, API keys; or remove it, and the key is fetched with CLERK_SECRET_KEY")
+	malformed := errors.New("is no RSA public key in PEM")
 	text = strings.NewReplacer(`\n`, "", `"`, "", "-----BEGIN PUBLIC KEY-----", "", "-----END PUBLIC KEY-----", "").Replace(text)
 	der, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
 	if err != nil {

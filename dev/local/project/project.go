@@ -4,7 +4,6 @@ package project
 
 import (
 	"database/sql"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,7 +16,9 @@ import (
 	"github.com/jmoiron/sqlx"
 	"github.com/joho/godotenv"
 
+	"warble/lib/clerkapi"
 	"warble/lib/database"
+	"warble/lib/env"
 	"warble/lib/problem"
 )
 
@@ -92,20 +93,24 @@ func Source(name string) string {
 	return "the environment"
 }
 
+// here is a problem of a variable as it is said on a developer's machine: with where
+// the variable is set, and nothing of a deployment.
+func here(err error) error {
+	if wrong, ok := errors.AsType[*problem.Misconfiguration](err); ok {
+		return fmt.Errorf("%s in %s %s: %s", wrong.Variable, Source(wrong.Variable), wrong.Wrong, wrong.Advice)
+	}
+	return err
+}
+
 // DatabaseConfig reads DATABASE_URL as the functions do. Its error says what is
 // wrong with it, and where it is set.
 func DatabaseConfig() (*mysql.Config, error) {
-	config, err := database.Config(os.Getenv("DATABASE_URL"))
-	if err == nil {
-		return config, nil
-	}
-	if os.Getenv("DATABASE_URL") == "" {
+	databaseURL := env.Get("DATABASE_URL")
+	if databaseURL == "" {
 		return nil, errors.New("DATABASE_URL is missing: write it into .env.local, as .env.example shows, or into the environment")
 	}
-	// The functions' own message is for a deployment.
-	advice := strings.TrimPrefix(problem.From(err).Detail, "The environment variable DATABASE_URL ")
-	advice = strings.TrimSuffix(advice, ". Then deploy again.")
-	return nil, fmt.Errorf("DATABASE_URL in %s %s", Source("DATABASE_URL"), advice)
+	config, err := database.Config(databaseURL)
+	return config, here(err)
 }
 
 // OpenDatabase returns a pool of connections. Its error does not quote the
@@ -119,14 +124,10 @@ func OpenDatabase(config *mysql.Config) (*sqlx.DB, error) {
 }
 
 // CheckClerkKeys tells whether Clerk's keys are set. Its error is that one of the two
-// is missing, or does not look like what it is.
+// is missing, or what is wrong with it.
 func CheckClerkKeys() (configured bool, err error) {
-	name := "CLERK_PUBLISHABLE_KEY"
-	publishable := os.Getenv(name)
-	if other := "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY"; publishable == "" && os.Getenv(other) != "" {
-		name, publishable = other, os.Getenv(other)
-	}
-	secret := os.Getenv("CLERK_SECRET_KEY")
+	name, publishable, _ := env.Read("CLERK_PUBLISHABLE_KEY", "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY")
+	secret := env.Get("CLERK_SECRET_KEY")
 	switch {
 	case publishable == "" && secret == "":
 		return false, nil
@@ -135,16 +136,9 @@ func CheckClerkKeys() (configured bool, err error) {
 	case secret == "":
 		return false, fmt.Errorf("%s is set in %s, CLERK_SECRET_KEY is not: set both to use that Clerk instance, or neither for a local one", name, Source(name))
 	}
-	code, ok := strings.CutPrefix(publishable, "pk_test_")
-	if !ok {
-		code, ok = strings.CutPrefix(publishable, "pk_live_")
+	if _, err := clerkapi.FrontendHost(); err != nil {
+		return false, here(err)
 	}
-	host, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(code, "="))
-	if !ok || err != nil || !strings.HasSuffix(string(host), "$") {
-		return false, fmt.Errorf("%s in %s is no publishable key: copy it from Clerk's dashboard, API keys; it starts with pk_test_ or pk_live_", name, Source(name))
-	}
-	if !strings.HasPrefix(secret, "sk_") {
-		return false, fmt.Errorf("CLERK_SECRET_KEY in %s is no secret key: copy it from Clerk's dashboard, API keys; it starts with sk_test_ or sk_live_", Source("CLERK_SECRET_KEY"))
-	}
-	return true, nil
+	_, err = clerkapi.SecretKey()
+	return err == nil, here(err)
 }
