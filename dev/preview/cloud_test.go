@@ -1,33 +1,44 @@
 package preview
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
-	"testing"
+	"sync"
 )
 
-// cloud is what the stand-ins for pscale, vercel and make work on, and what
-// they were called with. It lives in a file, since each call is a process.
+// cloud is PlanetScale and Vercel, as far as pscale, vercel and make show them to the
+// script, and what these were called with.
 type cloud struct {
-	Calls       []string // the program and its arguments
-	Fail        int      // the call that fails, counted from 1; 0 for none
-	Late        bool     // it fails after it did what was asked
-	Kill        bool     // the failure is the end of the script, as of a job that is cancelled
-	RealVercel  bool     // vercel is the one of dev/npm, in front of a stand-in for Vercel's API
-	Blind       bool     // PlanetScale's token may not read branches
 	Branches    []dbBranch
 	Variables   []variable
 	Deployments []deployment
 	Clock       int // milliseconds
+
+	calls []string // the program and its arguments
+	mu    *sync.Mutex
+	fault
+}
+
+// fault is what goes wrong in a run.
+type fault struct {
+	fail       int  // the call that fails, counted from 1; 0 for none
+	late       bool // it fails after it did what was asked
+	kill       bool // the failure is the end of the script, as of a job that is cancelled
+	blind      bool // PlanetScale's token may not read branches
+	neverReady bool // no branch becomes ready
+	noList     bool // Vercel's API answers an error, and its program succeeds
+}
+
+func (c cloud) clone() cloud {
+	c.Branches, c.Variables, c.Deployments, c.calls = slices.Clone(c.Branches), slices.Clone(c.Variables), slices.Clone(c.Deployments), nil
+	c.mu = &sync.Mutex{} // vercel asks for several things at once
+	for i := range c.Branches {
+		c.Branches[i].Passwords = slices.Clone(c.Branches[i].Passwords)
+	}
+	return c
 }
 
 type dbBranch struct {
@@ -68,246 +79,154 @@ type deployment struct {
 	Meta      map[string]string `json:"meta"`
 }
 
-// cloudFile names the file in the environment of the stand-ins.
-const cloudFile = "WARBLE_TEST_CLOUD"
-
 // secretMark is in every secret of the cloud, and nowhere else.
 const secretMark = "s3cret"
 
-// standInProgram is this package's tests once more, built without the race detector:
-// the script starts it a thousand times, and with the detector that takes four times
-// as long.
-var standInProgram string
-
-// TestMain is also the stand-ins: the script finds standInProgram in its PATH under
-// their names.
-func TestMain(m *testing.M) {
-	program, file := filepath.Base(os.Args[0]), os.Getenv(cloudFile)
-	if program == "make" { // which has nothing of the environment but what it needs
-		file = filepath.Join(os.Getenv("HOME"), "cloud.json")
+// run is one call of a program.
+func (c *cloud) run(args, environment []string, stdin string) (answer any, err error) {
+	if args[0] == "sleep" {
+		return nil, nil
 	}
-	if file != "" {
-		err := standIn(file, program, os.Args[1:])
-		switch {
-		case err != nil && program == "pscale": // its errors are answers, on standard output
-			json.NewEncoder(os.Stdout).Encode(map[string]any{"status": "error", "error": err.Error(), "issues": []any{}})
-			os.Exit(2)
-		case err != nil:
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	os.Exit(testMain(m))
-}
-
-func testMain(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "warble-preview-")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	standInProgram = filepath.Join(dir, "stand-in")
-	if output, err := exec.Command("go", "test", "-c", "-o", standInProgram, ".").CombinedOutput(); err != nil {
-		panic(fmt.Sprintf("build the stand-in: %v\n%s", err, output))
-	}
-	return m.Run()
-}
-
-func read(file string) (c cloud, err error) {
-	content, err := os.ReadFile(file)
-	if err == nil {
-		err = json.Unmarshal(content, &c)
-	}
-	return c, err
-}
-
-func (c *cloud) write(file string) error {
-	content, err := json.Marshal(c)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(file, content, 0o600)
-}
-
-func standIn(file, program string, args []string) error {
-	if program == "sleep" {
-		return nil
-	}
-	if program == "vercel" && os.Getenv("VERCEL_TOKEN") == "" {
-		return errors.New("vercel: no token")
-	}
-	c, err := read(file)
-	if err != nil {
-		return err
-	}
-	save := func() error { return c.write(file) }
-
 	c.Clock++
-	c.Calls = append(c.Calls, strings.Join(append([]string{program}, args...), " "))
-	failing := c.Fail == len(c.Calls)
-	end := func() {
-		if c.Kill {
-			syscall.Kill(0, syscall.SIGKILL) // the script and this process
-		}
+	c.calls = append(c.calls, strings.Join(args, " "))
+	failing := c.fail == len(c.calls)
+	if failing && !c.late {
+		return nil, errors.New("the service does not answer")
 	}
-	if failing && !c.Late {
-		err := save()
-		end()
-		return errors.Join(err, errors.New("stand-in: the service does not answer"))
-	}
-	answer, err := c.call(program, args)
-	if failing && c.Kill && save() == nil {
-		end()
-	}
+	answer, err = c.call(args, environment, stdin)
 	if err == nil && failing {
-		err = errors.New("stand-in: the answer was lost")
+		return nil, errors.New("the answer was lost")
 	}
-	if err := errors.Join(err, save()); err != nil {
-		return err
-	}
-	if answer != nil {
-		return json.NewEncoder(os.Stdout).Encode(answer)
-	}
-	return nil
+	return answer, err
 }
 
 // call does what the program would, as far as the script may ask for it.
 // Anything else is an error.
-func (c *cloud) call(program string, args []string) (answer any, err error) {
-	flag := func(name string) string {
-		if i := slices.Index(args, name); i >= 0 && i+1 < len(args) {
-			return args[i+1]
-		}
-		return ""
+func (c *cloud) call(args, environment []string, stdin string) (answer any, err error) {
+	given := func(name string) bool {
+		return slices.ContainsFunc(environment, func(pair string) bool { return strings.HasPrefix(pair, name+"=") })
 	}
-	is := func(words ...string) bool {
-		return len(args) >= len(words) && slices.Equal(args[:len(words)], words)
-	}
-	switch program {
-	case "pscale":
-		if flag("--org") != "acme" || flag("--format") != "json" || os.Getenv("PLANETSCALE_SERVICE_TOKEN") == "" {
-			return nil, fmt.Errorf("pscale: no organization, format or token")
-		}
-		switch {
-		case is("branch", "show", "warble"):
-			b := c.branch(args[3])
-			if b == nil || c.Blind {
-				return nil, fmt.Errorf("branch %s does not exist in database warble (organization: acme)\n\nNote: You are using a service token for authentication. "+
-					"If this resource exists, your service token may not have the required 'read_branch' permission to access it. Please check your service token permissions", args[3])
-			}
-			shown := *b
-			b.Ready = true // by the next time
-			return shown, nil
-		case is("branch", "create", "warble"):
-			if c.branch(args[3]) != nil || flag("--from") != "main" {
-				return nil, fmt.Errorf("pscale: name has already been taken, or it is not from main")
-			}
-			c.Branches = append(c.Branches, dbBranch{Name: args[3]})
-			return args[3], nil
-		case is("branch", "delete", "warble"):
-			b := c.branch(args[3])
-			if b == nil || b.Production || !slices.Contains(args, "--force") {
-				return nil, fmt.Errorf("pscale: cannot delete %s", args[3])
-			}
-			c.Branches = slices.DeleteFunc(c.Branches, func(b dbBranch) bool { return b.Name == args[3] })
-			return nil, nil
-		case len(args) > 3 && args[0] == "password" && args[2] == "warble":
-			b := c.branch(args[3])
-			if b == nil || b.Production || !b.Ready {
-				return nil, fmt.Errorf("pscale: branch %s does not exist, is production or not ready", args[3])
-			}
-			switch args[1] {
-			case "list":
-				listed := []password{}
-				for _, p := range b.Passwords {
-					p.Plain = ""
-					if strings.Contains(p.Name, flag("--name")) && len(listed) < 100 { // its page
-						listed = append(listed, p)
-					}
-				}
-				return listed, nil
-			case "create":
-				n := strconv.Itoa(c.Clock)
-				p := password{"id" + n, args[4], flag("--role"), "user" + n, "p@" + secretMark + n, "db" + n + ".example"}
-				b.Passwords = append(b.Passwords, p)
-				return p, nil
-			case "delete":
-				before := len(b.Passwords)
-				b.Passwords = slices.DeleteFunc(b.Passwords, func(p password) bool { return p.ID == args[4] })
-				if len(b.Passwords) == before || !slices.Contains(args, "--force") {
-					return nil, fmt.Errorf("pscale: cannot delete password %s", args[4])
-				}
-				return nil, nil
-			}
-		}
-	case "make":
-		for _, name := range []string{"PLANETSCALE_SERVICE_TOKEN", "PLANETSCALE_SERVICE_TOKEN_ID", "VERCEL_TOKEN", "GITHUB_TOKEN"} {
-			if _, set := os.LookupEnv(name); set {
-				return nil, fmt.Errorf("make: code that reads a pull request's file was given %s", name)
-			}
-		}
-		stdin, _ := io.ReadAll(os.Stdin)
+	switch program := args[0]; {
+	case program == "pscale" && flag(args, "--org") == "acme" && flag(args, "--format") == "json" && given("PLANETSCALE_SERVICE_TOKEN"):
+		return c.pscale(args)
+	case program == "make" && args[len(args)-1] == "push" && !given("PLANETSCALE_SERVICE_TOKEN") && !given("VERCEL_TOKEN") && !given("GITHUB_ACTIONS"):
 		for i, b := range c.Branches {
 			for _, p := range b.Passwords {
-				if p.url() == os.Getenv("DATABASE_URL") && p.Role == "admin" && string(stdin) == "yes\n" && !b.Production && args[len(args)-1] == "push" {
+				if slices.Contains(environment, "DATABASE_URL="+p.url()) && p.Role == "admin" && stdin == "yes\n" && !b.Production {
 					c.Branches[i].Schema = true
 					return nil, nil
 				}
 			}
 		}
-		return nil, fmt.Errorf("make: the database refuses the password, or nobody said yes")
-	case "vercel":
-		switch {
-		case is("api", "/v10/projects/prj_1/env?teamId=team_1", "--raw"):
-			listed := slices.Clone(c.Variables)
-			for i := range listed {
-				listed[i].Value = ""
-			}
-			return map[string]any{"envs": listed}, nil
-		case is("api") && flag("-X") == "DELETE" && slices.Contains(args, "--dangerously-skip-permissions"):
-			before := len(c.Variables)
-			c.Variables = slices.DeleteFunc(c.Variables, func(v variable) bool {
-				return v.ID != "" && args[1] == "/v9/projects/prj_1/env/"+v.ID+"?teamId=team_1"
-			})
-			if before-len(c.Variables) != 1 {
-				return nil, fmt.Errorf("vercel: Environment Variable was not found")
-			}
-			return nil, nil
-		case is("env", "add", "DATABASE_URL", "preview", "--git-branch") && slices.Contains(args, "--sensitive"):
-			value, _ := io.ReadAll(os.Stdin)
-			if slices.ContainsFunc(c.Variables, func(v variable) bool { return v.Key == "DATABASE_URL" && v.GitBranch == args[5] }) {
-				return nil, fmt.Errorf("vercel: a variable with this name already exists")
-			}
-			c.Variables = append(c.Variables, variable{fmt.Sprintf("env%d", c.Clock), "DATABASE_URL", string(value), []string{"preview"}, args[5], c.Clock})
-			return nil, nil
-		case is("list", "--environment", "preview", "--meta"):
-			listed := []deployment{}
-			for _, d := range c.Deployments {
-				if "githubCommitSha="+d.Meta["githubCommitSha"] == args[4] {
-					listed = append(listed, d)
-				}
-			}
-			return map[string]any{"deployments": listed}, nil
-		case is("redeploy") && flag("--target") == "preview" && flag("--scope") == "team_1" && slices.Contains(args, "--no-wait"):
-			i := slices.IndexFunc(c.Deployments, func(d deployment) bool { return d.URL == args[1] })
-			if i < 0 {
-				return nil, fmt.Errorf("vercel: no deployment %s", args[1])
-			}
-			again := c.Deployments[i]
-			again.URL, again.CreatedAt = fmt.Sprintf("again-%d.example", c.Clock), c.Clock
-			c.Deployments = append(c.Deployments, again)
-			return nil, nil
-		}
+	case program == "vercel" && given("VERCEL_TOKEN"):
+		return c.vercel(args, stdin)
 	}
-	return nil, fmt.Errorf("%s: the stand-in does not know %q", program, args)
+	return nil, fmt.Errorf("the stand-in refuses %q with %q", args, environment)
 }
 
-func (c *cloud) branch(name string) *dbBranch {
-	for i := range c.Branches {
-		if c.Branches[i].Name == name {
-			return &c.Branches[i]
+// flag is the value of a flag, or "".
+func flag(args []string, name string) string {
+	i := slices.Index(args, name)
+	if i < 0 || i+1 == len(args) {
+		return ""
+	}
+	return args[i+1]
+}
+
+func (c *cloud) pscale(args []string) (answer any, err error) {
+	refused := fmt.Errorf("pscale refuses %q", args)
+	if len(args) < 5 || args[3] != "warble" {
+		return nil, refused
+	}
+	i := slices.IndexFunc(c.Branches, func(b dbBranch) bool { return b.Name == args[4] })
+	forced := slices.Contains(args, "--force")
+	switch command := args[1] + " " + args[2]; {
+	case command == "branch show" && (i < 0 || c.blind):
+		return nil, fmt.Errorf("branch %s does not exist in database warble (organization: acme)\n\nNote: You are using a service token for authentication. "+
+			"If this resource exists, your service token may not have the required 'read_branch' permission to access it. Please check your service token permissions", args[4])
+	case command == "branch show":
+		shown := c.Branches[i]
+		c.Branches[i].Ready = !c.neverReady // by the next time
+		return shown, nil
+	case command == "branch create" && i < 0 && flag(args, "--from") == "main":
+		c.Branches = append(c.Branches, dbBranch{Name: args[4]})
+		return args[4], nil
+	case i < 0 || c.Branches[i].Production:
+		return nil, refused
+	case command == "branch delete" && forced:
+		c.Branches = slices.Delete(c.Branches, i, i+1)
+		return nil, nil
+	case !c.Branches[i].Ready:
+		return nil, refused
+	}
+	passwords := &c.Branches[i].Passwords
+	switch args[1] + " " + args[2] {
+	case "password list":
+		listed := []password{}
+		for _, p := range *passwords {
+			p.Plain = ""
+			if strings.Contains(p.Name, flag(args, "--name")) && len(listed) < 100 { // its page
+				listed = append(listed, p)
+			}
+		}
+		return listed, nil
+	case "password create":
+		n := strconv.Itoa(c.Clock)
+		made := password{"id" + n, args[5], flag(args, "--role"), "user" + n, "p@" + secretMark + n, "db" + n + ".example"}
+		if made.Role == "admin" && flag(args, "--ttl") == "" {
+			return nil, refused // what a cancelled job leaves must end
+		}
+		*passwords = append(*passwords, made)
+		return made, nil
+	case "password delete":
+		if i := slices.IndexFunc(*passwords, func(p password) bool { return p.ID == args[5] }); i >= 0 && forced {
+			*passwords = slices.Delete(*passwords, i, i+1)
+			return nil, nil
 		}
 	}
-	return nil
+	return nil, refused
+}
+
+func (c *cloud) vercel(args []string, stdin string) (answer any, err error) {
+	is := func(words string) bool { return strings.HasPrefix(strings.Join(args, " "), "vercel "+words) }
+	switch {
+	case is("api /v10/projects/prj_1/env?teamId=team_1 --raw") && c.noList:
+		return map[string]any{"error": map[string]string{"message": "no such project"}}, nil
+	case is("api /v10/projects/prj_1/env?teamId=team_1 --raw"):
+		listed := slices.Clone(c.Variables)
+		for i := range listed {
+			listed[i].Value = ""
+		}
+		return map[string]any{"envs": listed}, nil
+	case is("api /v9/projects/prj_1/env/") && flag(args, "-X") == "DELETE" && slices.Contains(args, "--dangerously-skip-permissions"):
+		for i, v := range c.Variables {
+			if is("api /v9/projects/prj_1/env/" + v.ID + "?teamId=team_1 ") {
+				c.Variables = slices.Delete(c.Variables, i, i+1)
+				return nil, nil
+			}
+		}
+	case is("env add DATABASE_URL preview --git-branch ") && slices.Contains(args, "--sensitive"):
+		gitBranch := flag(args, "--git-branch")
+		if !slices.ContainsFunc(c.Variables, func(v variable) bool { return v.Key == "DATABASE_URL" && v.GitBranch == gitBranch }) {
+			c.Variables = append(c.Variables, variable{fmt.Sprint("env", c.Clock), "DATABASE_URL", stdin, []string{"preview"}, gitBranch, c.Clock})
+			return nil, nil
+		}
+	case is("list --environment preview --meta "):
+		listed := []deployment{}
+		for _, d := range c.Deployments {
+			if "githubCommitSha="+d.Meta["githubCommitSha"] == flag(args, "--meta") {
+				listed = append(listed, d)
+			}
+		}
+		return map[string]any{"deployments": listed}, nil
+	case is("redeploy ") && flag(args, "--target") == "preview" && flag(args, "--scope") == "team_1" && slices.Contains(args, "--no-wait"):
+		for _, d := range c.Deployments {
+			if d.URL == args[2] {
+				d.URL, d.CreatedAt = fmt.Sprintf("again-%d.example", c.Clock), c.Clock
+				c.Deployments = append(c.Deployments, d)
+				return nil, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("vercel refuses %q", args)
 }

@@ -98,34 +98,27 @@ mask() { [ -z "${GITHUB_ACTIONS:-}" ] || printf '::add-mask::%s\n' "$1"; }
 # create_password NAME FLAG… puts the address with a new password into url.
 create_password() {
   made=$(planetscale password create "$database" "$branch" "$@")
-  plain=$(printf %s "$made" | jq -er .plain_text)
-  mask "$plain"
-  url=$(printf %s "$made" | jq -er --arg database "$database" \
-    '"mysql://\(.username | @uri):\(.plain_text | @uri)@\(.access_host_url)/\($database)?sslaccept=strict"')
+  made=$(printf %s "$made" | jq -er --arg database "$database" '
+    "\(.plain_text // error("pscale shows no password")) mysql://\(.username | @uri):\(.plain_text | @uri)@\(.access_host_url)/\($database)?sslaccept=strict"')
+  url=${made##* }
+  mask "${made% *}"
   mask "$url"
 }
 
-# variables prints the id of each DATABASE_URL that is this git branch's alone,
-# and when it was set, in milliseconds.
-variables() {
+# variable prints when the DATABASE_URL that is this git branch's alone was set, in
+# milliseconds, or missing; then its ids, of which there may be more than one.
+variable() {
   list=$(vercel api "/v10/projects/$VERCEL_PROJECT_ID/env?teamId=$VERCEL_ORG_ID" --raw) || return
   printf %s "$list" | jq -er --arg git_branch "$git_branch" '
-    if (.envs | type) != "array" then error("Vercel listed no variables: \(.)") else "" end,
-    (.envs[] | select(.key == "DATABASE_URL" and .gitBranch == $git_branch and ([.target] | flatten) == ["preview"]) |
-      "\(.id) \(.updatedAt // .createdAt)")' | sed '/^$/d'
-}
-
-# variable prints when this git branch's DATABASE_URL was set, or missing.
-variable() {
-  found=$(variables) || return
-  set_at=${found##* }
-  printf '%s\n' "${set_at:-missing}"
+    if (.envs | type) != "array" then error("Vercel listed no variables: \(.)") else .envs end |
+    map(select(.key == "DATABASE_URL" and .gitBranch == $git_branch and ([.target] | flatten) == ["preview"])) |
+    "\(map(.updatedAt // .createdAt) | max // "missing") \(map(.id) | join(" "))"'
 }
 
 # By its id: a removal by name could take the variable of all previews.
 remove_variable() {
-  found=$(variables) || return
-  for id in $(printf '%s\n' "$found" | cut -d ' ' -f 1); do
+  found=$(variable) || return
+  for id in ${found#* }; do
     say "removing DATABASE_URL of this git branch"
     vercel api "/v9/projects/$VERCEL_PROJECT_ID/env/$id?teamId=$VERCEL_ORG_ID" -X DELETE --dangerously-skip-permissions --silent || return
   done
@@ -167,6 +160,7 @@ open() {
   # has it: that is removed before and set after a password is made.
   ids=$(password_ids preview)
   since=$(variable)
+  since=${since%% *}
   if [ -z "$ids" ] || [ "$since" = missing ]; then
     remove_variable
     delete_passwords preview
@@ -174,6 +168,7 @@ open() {
     create_password preview --role readwriter
     printf %s "$url" | vercel env add DATABASE_URL preview --git-branch "$git_branch" --sensitive --yes
     since=$(variable)
+    since=${since%% *}
   fi
 
   # A deployment has the variables of its own time. One of this commit that is
