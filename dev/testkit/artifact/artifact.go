@@ -145,7 +145,7 @@ func vercel(dir string, environment map[string]string, args ...string) (*exec.Cm
 
 // runVercel runs `vercel build` in a copy of the sources.
 func runVercel(tree string) error {
-	command, err := vercel(tree, map[string]string{"CLERK_PUBLISHABLE_KEY": PublishableKey, "CLERK_SECRET_KEY": "sk_test_not-used-by-the-build", "DATABASE_URL": "mysql://not-used-by-the-build",
+	command, err := vercel(tree, map[string]string{"CLERK_PUBLISHABLE_KEY": PublishableKey, "CLERK_SECRET_KEY": "sk_test_not-used-by-the-build", "DATABASE_URL": "mysql://not:used@by.the.build/warble",
 		"CI": "1", "VERCEL_PROJECT_PRODUCTION_URL": "warble.example"}, // as in Vercel's own builds
 		"build", "--yes", "--standalone", "--global-config", filepath.Join(filepath.Dir(tree), "config"))
 	if err != nil {
