@@ -29,7 +29,7 @@ import (
 	"time"
 
 	"warble/dev/local/fakevercel"
-	"warble/dev/testkit/openapi"
+	"warble/dev/local/openapi"
 	"warble/lib/env"
 )
 

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"warble/dev/local/fakeclerk"
-	"warble/dev/testkit/openapi"
+	"warble/dev/local/openapi"
 )
 
 // Nobody is in the place of a user's id where there is no session.
