@@ -16,8 +16,18 @@ const visible = /[^\p{White_Space}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u
 export function validate(text) {
   const over = length(text) - limit;
   if (over > 0) return `Too long by ${over}.`;
-  if (/[^\P{Cc}\n\t]/u.test(text)) return 'Control characters cannot be published.';
+  const control = /[^\P{Cc}\n\t]/u.exec(text);
+  if (control) return `It has a control character, ${codeOf(control[0])}${after(text.slice(0, control.index))}. Take it out to publish.`;
   return visible.test(text) ? '' : 'Write something first.';
+}
+
+/** A character as Unicode writes it, for those that cannot be seen. @param {string} character */
+const codeOf = (character) => `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}`;
+
+/** Where a character is, by the word before it. @param {string} before the text before it */
+function after(before) {
+  const word = before.match(/\S+/gu)?.at(-1);
+  return word ? `, after “${[...word].slice(-20).join('')}”` : '';
 }
 
 /**

@@ -434,6 +434,11 @@ func (m *model) save(tab *modelTab, n int) {
 }
 
 func (m *model) cancel(tab *modelTab, n int) {
+	if m.random.IntN(2) == 0 { // which keeps the text
+		run[bool](tab, fmt.Sprintf(`(model.form(%d)?.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape' })), true)`, n))
+		m.note("leaves by Escape")
+		return
+	}
 	left := run[*form](tab, fmt.Sprintf(`(() => {
 		const field = model.form(%d);
 		const left = field && { ID: model.id(field.closest('article')), Text: field.value };

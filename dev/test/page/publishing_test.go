@@ -57,7 +57,8 @@ func counter(t *testing.T, s *site) {
 		write(tab, text+" ") // never nothing, which is not inserted
 		tab.Wait(`document.querySelector('form').innerText.includes(` + browser.Quote(want) + `)`)
 	}
-	for text, want := range map[string]string{strings.Repeat("🐦", 201): "Too long by 1.", " \n ": "Write something first."} {
+	for text, want := range map[string]string{strings.Repeat("🐦", 201): "Too long by 1.", " \n ": "Write something first.",
+		"from a\v spread\u0085sheet": "U+000B, after “a”"} {
 		write(tab, text)
 		tab.Press("form", "Publish")
 		tab.Text(want)
