@@ -155,13 +155,21 @@ func is(err error, number uint16) bool {
 	return ok && refused.Number == number
 }
 
-// firstPause is the most that the first pause of Attempts takes.
+// firstPause bounds the first pause of Attempts, as long as nothing has been waited
+// for. It is some statements long.
 const firstPause = 10 * time.Millisecond
 
 // Attempts is ranged over by a loop that sends a statement until it passes. The
 // loop goes round at once, and again after each random pause, until ctx ends.
-// Pauses are random, so that statements which met do not meet again, and grow with
-// the time spent, so that the more of them meet the farther apart they are.
+//
+// Inserts that wait for the deletion of a row with their key all get a shared lock
+// on it at once, and then exclude one another: InnoDB undoes them until one is left,
+// and those that come back too soon are in its way again. Each pause is random up
+// to half of the time spent, so that a crowd thins out however slow the machine is.
+// Of 47 inserts and a deletion at a time on MariaDB, 40 times, the worst was sent 7
+// times; with pauses of at most 10 ms, or none, 12 to 34 times. An exclusive lock
+// (ON DUPLICATE KEY UPDATE, or FOR UPDATE in a transaction) makes it 2 sends, but
+// has no right id on a sharded Vitess, or costs four round trips.
 func Attempts(ctx context.Context) func(yield func() bool) {
 	return func(yield func() bool) {
 		begun := time.Now()

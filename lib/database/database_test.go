@@ -18,6 +18,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"warble/lib/handler"
 	"warble/lib/problem"
 )
 
@@ -246,6 +247,9 @@ func answering(t *testing.T, answers ...string) (statements *atomic.Int64) {
 	Pool = sync.OnceValues(open)
 	t.Cleanup(func() {
 		if db, err := Pool(); err == nil {
+			if n := db.Stats().InUse; n > 0 {
+				t.Errorf("%d connections are still in use", n)
+			}
 			db.Close()
 		}
 		listener.Close()
@@ -303,6 +307,17 @@ func TestAWriteThatTheDatabaseHasUndoneIsSentUntilItPassesAndNoOtherIs(t *testin
 		if err != nil && strings.Contains(err.Error(), "secret") {
 			t.Errorf("insert, %s: %v quotes the server", name, err)
 		}
+	}
+}
+
+// Load balancers drop what is silent for five minutes, and a request must still be
+// answered when its database is not.
+func TestConnectionsEndBeforeOthersEndThem(t *testing.T) {
+	if idleTime <= 0 || idleTime > lifetime || lifetime >= 5*time.Minute {
+		t.Errorf("a connection is kept for %v, silent for %v; want less than five minutes", lifetime, idleTime)
+	}
+	if dialTimeout <= 0 || dialTimeout >= handler.Deadline || ioTimeout <= 0 || ioTimeout > handler.Deadline {
+		t.Errorf("connecting may take %v, an answer %v; want it within a request's %v", dialTimeout, ioTimeout, handler.Deadline)
 	}
 }
 
