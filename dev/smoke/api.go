@@ -40,6 +40,8 @@ var stranger = "Bearer " + strings.Join([]string{
 // session.
 var probes = []probe{
 	{"HEAD", "/", "", 200, "ETag", ""},
+	{"GET", "/index.html", "", 308, "Location", "/"},
+	{"GET", "/p/" + noPost + "/", "", 308, "Location", "/p/" + noPost},
 	{"GET", "/api/posts", "", 200, "ETag", ""},
 	{"HEAD", "/api/posts", "", 200, "ETag", ""},
 	{"GET", "/api/posts?limit=0", "", 400, "Cache-Control", "no-store"},

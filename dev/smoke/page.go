@@ -85,7 +85,7 @@ func (s *smoke) checkPage(ctx context.Context, page *answer) {
 	sources := sha256.Sum256(s.sources)
 	err := fs.WalkDir(os.DirFS(s.tree.Static), ".", func(path string, entry fs.DirEntry, err error) error {
 		// The build makes the one, and .vercelignore leaves the other out.
-		if err == nil && !entry.IsDir() && path != "config.js" && path != "jsconfig.json" && (module == "" || !strings.HasPrefix(path, "js/")) {
+		if err == nil && !entry.IsDir() && path != "config.js" && path != "index.html" && path != "jsconfig.json" && (module == "" || !strings.HasPrefix(path, "js/")) {
 			paths = append(paths, "/"+path)
 		}
 		return err

@@ -20,7 +20,10 @@ import (
 	"warble/lib/problem"
 )
 
-// leeway is how far Clerk's clock and ours may be apart.
+// leeway is how far Clerk's clock and ours may be apart. It is what Clerk's own
+// JavaScript and Python SDKs allow unless told (clockSkewInMs, clock_skew_in_ms:
+// 5000), so that a token is good here exactly when it is elsewhere. Its Go SDK
+// allows none.
 const leeway = 5 * time.Second
 
 // User is the Clerk user who sent a request.

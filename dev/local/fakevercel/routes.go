@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -69,7 +70,7 @@ type Config struct {
 	Regions         []string        `json:"regions"`
 	Functions       json.RawMessage `json:"functions"`
 	Crons           json.RawMessage `json:"crons"`
-	Version         int             `json:"version"` // 3 in what was built
+	Version         int             `json:"version"` // 3 in a config.json, and in no vercel.json
 	Routes          []Route         `json:"routes"`
 }
 
@@ -85,13 +86,16 @@ func ReadConfig(file string) (config Config, err error) {
 	if err := decoder.Decode(&config); err != nil {
 		return config, fmt.Errorf("read routes of %s: %w", file, err)
 	}
-	if config.Version != 3 {
+	switch built := filepath.Base(file) != "vercel.json"; {
+	case built != (config.Version == 3):
+		return config, fmt.Errorf("read routes of %s: version %d is not the one of such a file", file, config.Version)
+	case !built:
 		config.Routes = append(config.Routes, builderRoutes...)
 	}
 	return config, compile(config.Routes)
 }
 
-// namedGroup is a group's name as Vercel writes it in a dest, without braces.
+// namedGroup is a group's name as Vercel writes it, without braces.
 var namedGroup = regexp.MustCompile(`\$([A-Za-z]\w*)`)
 
 func compile(routes []Route) error {
@@ -114,6 +118,9 @@ func compile(routes []Route) error {
 			}
 		}
 		route.Dest = namedGroup.ReplaceAllString(route.Dest, "$${$1}")
+		for name, value := range route.Headers {
+			route.Headers[name] = namedGroup.ReplaceAllString(value, "$${$1}")
+		}
 	}
 	return nil
 }
@@ -121,6 +128,19 @@ func compile(routes []Route) error {
 // compileAnchored compiles an expression as Vercel does, which anchors it.
 func compileAnchored(expression string) (*regexp2.Regexp, error) {
 	return regexp2.Compile("^"+strings.TrimSuffix(strings.TrimPrefix(expression, "^"), "$")+"$", regexp2.ECMAScript)
+}
+
+// header returns a header's value for a path that the route is for.
+func (route *Route) header(name, path string) string {
+	value := route.Headers[name]
+	if !strings.Contains(value, "$") {
+		return value
+	}
+	filled, err := route.pattern.Replace(path, value, -1, 1)
+	if err != nil {
+		return value
+	}
+	return filled
 }
 
 // apply tells whether the route is for a request, and returns the path that

@@ -69,14 +69,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if !ok {
 				continue
 			}
-			for name, value := range route.Headers {
-				w.Header().Set(name, value)
+			for name := range route.Headers {
+				w.Header().Set(name, route.header(name, at))
 			}
 			at = dest
 			if route.Continue {
 				continue
 			}
-			if route.Status != 0 && route.Dest == "" {
+			if location := w.Header().Get("Location"); location != "" && route.Status/100 == 3 {
+				if r.URL.RawQuery != "" {
+					w.Header().Set("Location", location+"?"+r.URL.RawQuery)
+				}
+				http.Error(w, "Redirecting...", route.Status)
+			} else if route.Status != 0 && route.Dest == "" {
 				s.fail(w, r, route.Status)
 			} else if !s.serve(w, r, at) {
 				s.fail(w, r, http.StatusNotFound)

@@ -102,6 +102,7 @@ func TestRoutesApplyInOrderAsOnVercel(t *testing.T) {
 		{"src": "/file/(.*)", "dest": "/$1.js"},
 		{"src": "/old", "dest": "/new-but-missing"},
 		{"src": "/gone", "status": 410},
+		{"src": "/(p|q)/([0-9]+)/", "status": 308, "headers": {"Location": "/$1/$2"}},
 		{"src": "/u/[^/]+", "dest": "/index.html"},
 		{"src": "^/api(/.*)?$", "status": 404}
 	]`)
@@ -121,6 +122,7 @@ func TestRoutesApplyInOrderAsOnVercel(t *testing.T) {
 		{"GET", "/file/a", 200, "let a"},
 		{"GET", "/old", 404, "lost"},
 		{"GET", "/gone", 410, ""},
+		{"GET", "/q/7/?x=1", 308, "Redirecting"},
 		{"GET", "/u/user_1", 200, "home"},
 		{"GET", "/", 200, "home"}, {"GET", "/index.html", 200, "home"}, {"GET", "/docs", 200, "docs"}, {"GET", "/over.js", 200, "let a"},
 		{"GET", "/a.js", 200, "let a"}, {"HEAD", "/a.js", 200, ""}, {"POST", "/a.js", 405, ""},
@@ -130,6 +132,9 @@ func TestRoutesApplyInOrderAsOnVercel(t *testing.T) {
 		status, header, text := get(t, server, test.method, test.path, "")
 		if status != test.status || !strings.Contains(text, test.text) || strings.Contains(text, "secret") {
 			t.Errorf("%s %s = %d %q; want %d %q", test.method, test.path, status, text, test.status, test.text)
+		}
+		if location := header.Get("Location"); (location == "/q/7?x=1") != (status == 308) {
+			t.Errorf("%s %s leads to %q", test.method, test.path, location)
 		}
 		if header.Get("X-All") != "1" {
 			t.Errorf("%s %s has not the headers of the first route: %v", test.method, test.path, header)
@@ -183,7 +188,7 @@ func TestRoutesThatVercelWouldServeOtherwiseAreRefused(t *testing.T) {
 	for _, text := range []string{
 		`{"routes":[{"src":"/x","has":[{"type":"query","key":"a","value":"b"}],"dest":"/y"}]}`,
 		`{"routes":[{"src":"/x","missing":[{"type":"header","key":"a","value":"b"}],"dest":"/y"}]}`,
-		`{"routes":[{"src":"(","dest":"/y"}]}`, `{"rewrites":[]}`, `{`, ``,
+		`{"routes":[{"src":"(","dest":"/y"}]}`, `{"rewrites":[]}`, `{"version":3,"routes":[]}`, `{`, ``,
 	} {
 		if _, err := ReadConfig(filepath.Join(write(t, map[string]string{"vercel.json": text}), "vercel.json")); err == nil {
 			t.Errorf("%s is read", text)
