@@ -72,6 +72,6 @@ echo "== tests"
 lane commands functions
 lane page fuzzing
 lane api trust artifact
-lane analysis
+lane analysis page_types page_modules
 finish
 table

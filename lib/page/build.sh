@@ -41,12 +41,10 @@ if said=$(npm ci --prefix "$work" --ignore-scripts --no-audit --no-fund --prefer
   later=$(sed -n "s/^import('\.\/\(.*\.js\)').*/\1/p" "$public/js/main.js")
   echo 'import "./main.js";' >>"$public/js/${later:?}"
   "$work/node_modules/@esbuild/linux-x64/bin/esbuild" "$public/js/main.js" "$public/app.css" --bundle --splitting --format=esm --minify --sourcemap \
-    --charset=utf8 --log-level=warning --outdir="$work/made" --entry-names='[name]' --chunk-names='[name]' || fail "esbuild does not take the page's sources"
-  rm "$public"/js/*.js "$work"/made/main.*
-  mv "$work/made" "$public/$modules"
+    --charset=utf8 --log-level=warning --outdir="$public/$modules" --entry-names='[name]' --chunk-names='[name]' || fail "esbuild does not take the page's sources"
   style=$work/app.css
   grep -v sourceMappingURL "$public/$modules/app.css" >"$style"
-  rm "$public/$modules"/app.*
+  rm "$public"/js/*.js "$public/$modules"/main.* "$public/$modules"/app.*
 else
   modules='' style=$public/app.css
   printf 'build.sh: warning: esbuild cannot be had from npm (%s): the sources of the page are deployed as they are\n' "$(printf '%s\n' "$said" | head -n 1)" >&2
@@ -54,7 +52,7 @@ fi
 
 # Link previews take a picture by its whole address only, and a style of the page's
 # own is there before the posts are. The script stays as it is: vercel.json has its
-# hash. Comments are for those who edit the page.
+# hash. Comments, indents and most quotes are for those who edit the page.
 sed "s#content=\"/og.png\"#content=\"https://$VERCEL_PROJECT_PRODUCTION_URL/og.png\"#
 /rel=\"stylesheet\"/ {
   i\\
@@ -68,5 +66,9 @@ sed "s#content=\"/og.png\"#content=\"https://$VERCEL_PROJECT_PRODUCTION_URL/og.p
 ${modules:+/rel=\"modulepreload\"/ {
   /main\\.js/!d
   s#/js/main#/$modules/chunk#
+\}
+/<script>/,/<\\/script>/! {
+  s/^ *//
+  s/=\"\\([a-z0-9-]*[a-z0-9]\\)\"/=\\1/g
 \}}" "$public/index.html" >"$work/index.html"
 mv "$work/index.html" "$public/index.html"

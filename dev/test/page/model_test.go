@@ -168,6 +168,7 @@ const modelScript = `window.model = {
 	},
 }`
 
+// It runs on the built page: what is bundled must keep what the sources promise.
 // WARBLE_STEPS makes it take more steps than in make test, WARBLE_SEED the same again.
 func TestPeopleReadAndWriteAtRandomAndNothingIsLost(t *testing.T) {
 	seed := testkit.Seed(t)
@@ -180,7 +181,7 @@ func TestPeopleReadAndWriteAtRandomAndNothingIsLost(t *testing.T) {
 		interval = "1"
 	}
 	m := &model{
-		t: t, s: start(t, map[string]string{"POST_INTERVAL": interval}), random: rand.New(rand.NewPCG(seed, 0)),
+		t: t, s: deploy(t, map[string]string{"POST_INTERVAL": interval}), random: rand.New(rand.NewPCG(seed, 0)),
 		texts: map[string]*modelText{}, posts: map[int64]*modelPost{},
 	}
 	m.open("ada's", m.s.browser.NewContext(t))
@@ -622,7 +623,7 @@ func (m *model) calm() {
 		}
 	}
 	// A feed as it is now, for later.
-	response, err := http.Get(m.s.URL + "/api/posts")
+	response, err := http.Get(m.s.local + "/api/posts")
 	if err != nil {
 		m.fatal("read the feed: %v", err)
 	}

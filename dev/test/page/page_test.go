@@ -1,5 +1,6 @@
-// Package page tests Warble's page in a real Chromium, with the real ClerkJS,
-// against the server of `make run` on MariaDB.
+// Package page tests Warble's page in a real Chromium, with the real ClerkJS, on
+// MariaDB: its sources behind the server of `make run`, and what `vercel build`
+// makes of them.
 package page
 
 import (
@@ -28,7 +29,8 @@ const newest = `[role="feed"] > article:first-of-type`
 
 // site is a running Warble, and what the tests hold of it in their hands.
 type site struct {
-	*testkit.Product
+	URL     string        // its origin in the browser
+	local   string        // its origin in this process
 	db      *sqlx.DB      // behind its back
 	proxy   *faults.Proxy // between it and its database
 	browser *browser.Tab
@@ -40,7 +42,8 @@ func start(t *testing.T, environment map[string]string) *site {
 	server := mariadb.Start(t)
 	s := &site{db: testkit.Database(t, server.URL()), proxy: faults.New(t, server.URL())}
 	environment["DATABASE_URL"] = s.proxy.URL()
-	s.Product = testkit.Start(t, environment)
+	s.URL = testkit.Start(t, environment).URL
+	s.local = s.URL
 	s.browser = browser.Open(t)
 	s.browser.Ready = modulesAreThere
 	return s
@@ -56,12 +59,12 @@ var promises = []struct {
 	promise string // what would be broken, for whom
 	check   func(t *testing.T, s *site)
 }{
-	{"somebody signs in, publishes, edits, deletes and signs out", everyday},
 	{"the whole flow works by keyboard alone", byKeyboard},
 
 	{"posts come first, without Clerk and without a token", postsFirst},
 	{"what the first post needs is asked for at once, not file after file", askedAtOnce},
 	{"the first posts can be read before the modules are there, which take them over in place", readEarly},
+	{"the page's first script reads, names and leaves out as its modules do", firstScriptAgrees},
 	{"a Clerk that cannot be reached leaves reading and the draft alone", clerkDown},
 	{"a Clerk that hangs is said to, and is not loaded twice", clerkHangs},
 	{"a token that never comes ends in words, and the text is sent later", tokenHangs},

@@ -126,6 +126,50 @@ func readEarly(t *testing.T, s *site) {
 	}
 }
 
+func firstScriptAgrees(t *testing.T, s *site) {
+	s.insert(t, grace, "by somebody with a name", time.Hour)
+	s.insert(t, "user_gone", "by somebody without", time.Hour)
+	id := s.insert(t, grace, "by one more", time.Hour)
+	const names = `[...document.querySelectorAll('article bdi')].map((one) => one.textContent)`
+	for _, path := range []string{"/", "/u/" + grace, fmt.Sprint("/p/", id)} {
+		come := make(chan struct{})
+		tab := s.browser.NewContext(t)
+		tab.AddScript(`{
+			const { fetch } = window, { timeout } = AbortSignal;
+			let after;
+			AbortSignal.timeout = (ms) => timeout.call(AbortSignal, after = ms);
+			window.reads = [];
+			window.fetch = (path, options) => {
+				if (path.startsWith?.('/api/posts')) reads.push(JSON.stringify([path, options.cache, options.method, options.body, [...new Headers(options.headers)], after]));
+				return fetch(path, options);
+			};
+		}`)
+		tab.SpeedUpTimers(20)
+		tab.Fail("*/js/*", browser.Outcome{Until: come})
+		tab.StartLoading(s.URL + path)
+		tab.Text("by one more")
+		early := browser.Eval[[]string](tab, names)
+		close(come)
+		tab.Wait(modulesAreThere)
+		if now := browser.Eval[[]string](tab, names); len(early) == 0 || fmt.Sprint(now) != fmt.Sprint(early) {
+			t.Errorf("%s: posts are first by %q, then by %q", path, early, now)
+		}
+		tab.Wait(`reads.length > 1`)
+		if reads := browser.Eval[[]string](tab, `reads`); reads[0] != reads[1] {
+			t.Errorf("%s: the first script reads\n%s, the modules\n%s", path, reads[0], reads[1])
+		}
+	}
+
+	tab := s.as(t, "ada")
+	publish(tab, "my own")
+	tab.Fail("*/js/*", browser.Outcome{Delay: time.Hour})
+	tab.StartLoading(fmt.Sprint(s.URL, "/p/", id))
+	tab.Wait(`location.pathname !== '/' && window.early`)
+	if shown := browser.Eval[bool](tab, `early.answer.then(() => new Promise((done) => setTimeout(done, 100))).then(() => Boolean(document.querySelector('article')))`); shown {
+		t.Error("the first script shows posts to somebody whose own changes may be newer than the answer")
+	}
+}
+
 func clerkDown(t *testing.T, s *site) {
 	s.insert(t, ada, "still here", time.Hour)
 	tab := s.browser.NewContext(t)
