@@ -101,7 +101,6 @@ var promises = []struct {
 	{"a post appears at once, and one double click is one post", optimistic},
 	{"one's own post stands below those that are newer", belowNewer},
 	{"the draft survives a reload and a sign-in", draftSurvives},
-	{"a failure keeps the text and sends it again under the same key", sendsAgain},
 	{"an answer that the network lost ends with one post", networkAnswerLost},
 	{"a refused token is renewed once", tokenRenewed},
 	{"a CDN that answers from before does not lose one's own changes", staleCDN},

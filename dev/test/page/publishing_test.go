@@ -1,7 +1,6 @@
 package page
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -106,23 +105,6 @@ func draftSurvives(t *testing.T, s *site) {
 	tab.Wait(textOf(newest) + ` === 'worth keeping' && ` + draft + ` === ''`)
 }
 
-func sendsAgain(t *testing.T, s *site) {
-	tab := s.as(t, "ada")
-	s.proxy.Down()
-	write(tab, "in the end")
-	for range 2 {
-		tab.Press("form", "") // "Publish", then "Send again"
-		tab.Press("form", "Send again")
-		tab.Wait(draft + ` === 'in the end' && !document.querySelector('article')`)
-	}
-	s.proxy.Up()
-	tab.Press("form", "Send again")
-	published(tab, "in the end")
-	s.wantStored(t, "in the end")
-	requests := len(tab.Requests("POST", "/api/posts"))
-	wantKeys(t, tab, requests, 1)
-}
-
 func networkAnswerLost(t *testing.T, s *site) {
 	tab := s.as(t, "ada")
 	tab.Intercept(posts, on("POST", 1, browser.Outcome{Lose: true}))
@@ -208,32 +190,4 @@ func twoTabs(t *testing.T, s *site) {
 	signIn(two, "ada")
 	two.Wait(draft + ` === 'a draft'`)
 	s.wantStored(t, "a post", "from the other tab")
-}
-
-func TestPublishingTooSoonWaitsAndSendsByItself(t *testing.T) {
-	s := start(t, map[string]string{"POST_INTERVAL": ""}) // the default: 5 s
-	tab := s.as(t, "ada")
-	var want []string
-	for i := range 10 { // two may be of two slots
-		text := fmt.Sprint("post ", i)
-		want = append([]string{text}, want...)
-		write(tab, text)
-		tab.Press("form", "Publish")
-		tab.Wait(draft + ` === '' || /sent by itself in \d+ seconds/.test(document.querySelector('form').innerText)`)
-		if browser.Eval[string](tab, draft) == "" {
-			continue
-		}
-		tab.Text("it is sent by itself")
-		tab.Text("On its way")
-		doubleClick(tab)
-		published(tab, text)
-		s.wantStored(t, want...)
-		wantShown(tab, want...)
-		requests := tab.Requests("POST", "/api/posts")
-		if last := requests[len(requests)-2:]; browser.Header(last[0], "Idempotency-Key") != browser.Header(last[1], "Idempotency-Key") {
-			t.Error("it is sent again under another key")
-		}
-		return
-	}
-	t.Error("ten posts in a row and no 429")
 }
