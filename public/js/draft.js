@@ -189,8 +189,8 @@ export class Draft {
   /** Its lock; null when another tab has it. @param {string} name @returns {Promise<(() => void) | null>} */
   #hold(name) {
     return new Promise((done) => {
-      const held = () => new Promise((release) => done(() => release(null)));
-      this.#locks.request(name, { signal: AbortSignal.timeout(lockTimeout) }, held).catch(() => done(null));
+      const untilGivenBack = () => new Promise((giveBack) => done(() => giveBack(null)));
+      this.#locks.request(name, { signal: AbortSignal.timeout(lockTimeout) }, untilGivenBack).catch(() => done(null));
     });
   }
 }

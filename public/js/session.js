@@ -168,7 +168,7 @@ function changePerson() {
   session.abort();
   session = new AbortController();
   if (me) {
-    const yours = { label: 'Your posts', href: `/u/${me}`, mountIcon: (/** @type {HTMLElement} */ icon) => (icon.textContent = '♪'), unmountIcon: () => undefined };
+    const yours = { label: 'Your posts', href: `/u/${me}`, mountIcon: (/** @type {HTMLElement} */ icon) => (icon.textContent = '♪'), unmountIcon() {} };
     window.Clerk.mountUserButton(account, { customMenuItems: [yours] });
   } else {
     window.Clerk.unmountUserButton(account);
@@ -197,7 +197,7 @@ export function openSignIn() {
  */
 export async function requestAsMe(path, how, signal, renew = false) {
   const token = await Promise.race([
-    signal.aborted || window.Clerk?.session?.getToken({ skipCache: renew }).catch(() => null),
+    signal.aborted || window.Clerk?.session?.getToken({ skipCache: renew }).catch(() => ''),
     new Promise((done) => setTimeout(done, tokenTimeout)),
   ]);
   update(); // ClerkJS may know of another person before it tells
