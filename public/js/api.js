@@ -5,6 +5,8 @@
 // same time limit. It leaves the answer in window.early, and the first request for that path takes it over. Whoever
 // changes how this module reads changes that script too.
 
+import { now, setClock } from './time.js';
+
 /** Longest wait for an answer, in ms: twice what the API allows itself. */
 const timeout = 10_000;
 
@@ -23,12 +25,6 @@ export class Problem extends Error {
 }
 
 /**
- * How far the server's clock is ahead of this device's, in ms, as the last answer's Date told: it has whole seconds,
- * so that this is right within about one. 0 until there was an answer.
- */
-export let clockOffset = 0;
-
-/**
  * @typedef {object} How
  * @property {string} [method]
  * @property {string} [token] the Clerk session's
@@ -38,14 +34,16 @@ export let clockOffset = 0;
 
 /** The API's answer; throws a Problem for all but 2xx. @param {string} path @param {How} [how] @returns {Promise<any>} */
 export async function request(path, how = {}) {
+  const early = takeEarly(path, how);
+  const sent = early ? 0 : performance.now(); // the early one at some time after the page began to load
   let answer, text;
   try {
-    [answer, text] = await (takeEarly(path, how) ?? send(path, how));
+    [answer, text] = await (early ?? send(path, how));
   } catch {
     throw new Problem(0, navigator.onLine ? 'Warble did not answer.' : 'You are offline.');
   }
   const { ok, status, headers } = answer;
-  readClock(headers);
+  setClock(headers, performance.now() - sent);
   let body;
   try {
     body = text && JSON.parse(text);
@@ -82,17 +80,10 @@ async function send(path, { method, token, key, content }) {
   return [answer, await answer.text()];
 }
 
-/** An answer of a CDN's cache says in Age how old its Date is, in seconds. @param {Headers} headers */
-function readClock(headers) {
-  const sent = Date.parse(headers.get('Date') ?? '');
-  const age = Number(headers.get('Age')) || 0;
-  if (sent) clockOffset = sent + age * 1000 - Date.now();
-}
-
 /** Seconds to wait, which come as a number or as a date; 0 when unknown. @param {Headers} headers */
 function retryAfter(headers) {
   const value = headers.get('Retry-After') ?? '';
-  return Math.max(0, Math.ceil(Number(value) || (Date.parse(value) - Date.now()) / 1000) || 0);
+  return Math.max(0, Math.ceil(Number(value) || (Date.parse(value) - now()) / 1000) || 0);
 }
 
 /**

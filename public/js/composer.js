@@ -8,7 +8,7 @@ import { me } from './people.js';
 import { openSignIn, requestAsMe, sessionSignal, signedIn } from './session.js';
 import { TextForm } from './textform.js';
 import { tidy, validate } from './text.js';
-import { fromNow } from './time.js';
+import { fromNow, now } from './time.js';
 
 /** Longest Retry-After to wait out, in seconds. */
 const longestWait = 60;
@@ -59,7 +59,7 @@ async function publish() {
   const signal = sessionSignal();
   showBusy(true);
   const id = -Date.now(); // until the server gives it one
-  const createdAt = new Date().toISOString();
+  const createdAt = new Date(now()).toISOString();
   tell('sending', { post: { id, userId: me, content, createdAt, updatedAt: createdAt } });
   signal.addEventListener('abort', () => tell('unsent', { id }));
   try {

@@ -6,6 +6,7 @@ import { news, newestFirst, withOwn } from './changes.js';
 import { copy, part, say } from './elements.js';
 import { me, moderator, nameOf, people } from './people.js';
 import { readStorage, writeStorage } from './storage.js';
+import { excerpt } from './text.js';
 import { fromNow } from './time.js';
 
 /** How often the posts are read again while nothing is new: in ms, first and last. */
@@ -436,7 +437,7 @@ class Feed {
     part(this.element, 'all').hidden = this.kind !== 'user' || (userId !== me && !moderator);
     if (!this.shown) return;
     part(document, 'composer').hidden = this.id && this.id !== me;
-    if (this.single && post) title += `: ${[...post.content].slice(0, 60).join('')}`;
+    if (this.single && post) title += `: ${excerpt(post.content, 60)}`;
     part(document, 'atom').href = `${this.kind === 'user' ? `/u/${this.id}` : ''}/feed.xml`;
     document.title = this.kind === 'all' ? 'Warble' : `${title} · Warble`;
   }

@@ -11,6 +11,7 @@ import { me, moderator } from './people.js';
 import { requestAsMe, sessionSignal } from './session.js';
 import { desk, TextForm } from './textform.js';
 import { tidy, validate } from './text.js';
+import { now } from './time.js';
 
 /** @typedef {import('./changes.js').Post} Post */
 
@@ -79,7 +80,7 @@ function edit(article, post) {
 /** @param {HTMLElement} article @param {Post} post as it is to be @param {Post} before @param {Draft} draft @param {AbortSignal} signal */
 async function save(article, post, before, draft, signal) {
   const { id, content } = post;
-  fillPost(article, { ...post, updatedAt: new Date().toISOString() });
+  fillPost(article, { ...post, updatedAt: new Date(now()).toISOString() });
   say(part(article, 'says'), 'Saving…');
   try {
     const { updatedAt } = await draft.publish(() => requestAsMe(`/api/posts/${id}`, { method: 'PATCH', content }, signal));

@@ -1,11 +1,15 @@
-// The rules of a text: what may be published, as package post has them in Go, and which parts of it are links. It
-// knows no element; article.js shows a text.
+// The rules of a text: what may be published, as package post has them in Go, which parts of it are links, and where
+// it may be cut. It knows no element; article.js shows a text.
 
 /** Most characters of a post. */
 export const limit = 200;
 
-/** A text as it is published. @param {string} text */
-export const tidy = (text) => text.toWellFormed().replace(/^\p{White_Space}+|\p{White_Space}+$/gu, '');
+/**
+ * A text as it is published: line ends of other systems, and the vertical tab, form feed and next-line character that
+ * word processors put for a line's end, are line feeds. The API takes none of the others.
+ * @param {string} text
+ */
+export const tidy = (text) => text.toWellFormed().replace(/\r\n?|[\v\f\x85]/g, '\n').replace(/^\p{White_Space}+|\p{White_Space}+$/gu, '');
 
 /** How many characters a text has, counted as the server counts them: in code points. @param {string} text */
 export const length = (text) => [...tidy(text)].length;
@@ -14,11 +18,12 @@ const visible = /[^\p{White_Space}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u
 
 /** Why a text cannot be published, in words for its writer; '' when it can. @param {string} text */
 export function validate(text) {
+  const tidied = tidy(text);
   const over = length(text) - limit;
   if (over > 0) return `Too long by ${over}.`;
-  const control = /[^\P{Cc}\n\t]/u.exec(text);
-  if (control) return `It has a control character, ${codeOf(control[0])}${after(text.slice(0, control.index))}. Take it out to publish.`;
-  return visible.test(text) ? '' : 'Write something first.';
+  const control = /[^\P{Cc}\n\t]/u.exec(tidied);
+  if (control) return `It has a control character, ${codeOf(control[0])}${after(tidied.slice(0, control.index))}. Take it out to publish.`;
+  return visible.test(tidied) ? '' : 'Write something first.';
 }
 
 /** A character as Unicode writes it, for those that cannot be seen. @param {string} character */
@@ -30,6 +35,26 @@ function after(before) {
   return word ? `, after “${[...word].slice(-20).join('')}”` : '';
 }
 
+/** How many of its characters a cut text gives up to end with a whole word. */
+const nearWord = 15;
+
+/**
+ * A text on one line, of at most so many characters (code points), as package post cuts titles in Go: after a word
+ * where one ends near, else between two characters as readers see them. A family of emoji stays whole, also alone.
+ * @param {string} text @param {number} most
+ */
+export function excerpt(text, most) {
+  const line = text.trim().replace(/\s+/g, ' ');
+  const start = [...line].slice(0, most).join('');
+  if (start === line) return line;
+  const [word] = /^.*(?= )|/u.exec(line.slice(0, start.length + 1)); // '' without a space
+  if (word && [...word].length >= most - nearWord) return `${word}…`;
+  if (!Intl.Segmenter) return `${start}…`; // in browsers older than those of 2024
+  const { index, segment } = new Intl.Segmenter().segment(line).containing(start.length);
+  const cut = line.slice(0, index) || segment;
+  return cut === line ? line : `${cut}…`;
+}
+
 /**
  * @typedef {object} Link
  * @property {number} from where its address begins in the text
@@ -38,21 +63,73 @@ function after(before) {
  * @property {string} label what is shown
  */
 
+// Where an address ends, by Unicode's properties; UTS #58 is of the same kind, but lets a whole Japanese sentence follow.
+
 /**
- * The http(s) links of a text, in order. Where the written host is not the one that is opened, a link shows the
- * browser's form of its address. An address with a user part is no link. Invisible characters end one.
+ * A scheme, a host and a port. A host is labels of letters, digits, hyphens and the underscores of DNS, as UTS #46
+ * maps them. The last one has Latin letters or others, as all top-level domains have: after https://example.com a
+ * sentence in another script can go on without a space. A dot at the end is the host's before a slash only.
+ */
+const beginning = (() => {
+  const of = (chars, more = chars) => String.raw`(?:${one(chars)}(?:(?:[_-]|${one(more)})*${one(more)})?)`;
+  const one = (chars) => String.raw`(?!\p{Default_Ignorable_Code_Point})[${chars}]`;
+  const label = of(String.raw`\p{L}\p{Nd}`, String.raw`\p{L}\p{Nd}\p{M}`);
+  const latin = of(String.raw`\p{Script=Latin}\p{Nd}`, String.raw`\p{Script=Latin}\p{Nd}\p{M}`);
+  return new RegExp(String.raw`https?:\/\/((?:\[[\da-f:.]+\]|(?:${label}\.)*(?:${latin}|${label})(?:\.(?=\/))?)(?::\d+)?)`, 'giu');
+})();
+
+/** With this after it, what looks like a host is a user's name for the host that follows. */
+const userPart = /^[\p{L}\p{M}\p{N}\w.~!$&'()*+,;=:%-]*@/u;
+
+/** White space, characters that cannot be seen, and the signs that no address has. */
+const never = /[\s\p{Cc}\p{Cf}<>"\\`]|(?!\p{Variation_Selector})\p{Default_Ignorable_Code_Point}/u;
+
+/** Stops, quotation marks and the like of all scripts but ASCII's. Those inside words, as in “col·lecció”, are no ends. */
+const foreignMark = /[^\P{P}\p{ASCII}\p{Ps}\p{Pe}\p{Pd}\p{Pc}\p{ID_Continue}]/u;
+
+/** Marks that an address may have inside; at its end they are the sentence's. */
+const endMark = /[.,;:!?'*|^]|(?!\p{ASCII}|\p{Pe})[\p{P}\p{Sm}]/u;
+
+/** What stands before an address inside another one, as in https://web.archive.org/web/2020/https://example.com/. */
+const nests = /[/=?#:+]/;
+
+/** Where the address ends whose host ends at hostEnd. */
+function endOf(text, from, hostEnd) {
+  if (!'/?#'.includes(text[hostEnd] ?? ' ')) return hostEnd;
+  // **address**, _address_: what stands directly before it ends it, if no word goes on.
+  const wrap = /([*_~'|])\1*$/.exec(text.slice(0, from))?.[0];
+  const brackets = []; // those that are open
+  let end = hostEnd;
+  let at = hostEnd;
+  for (const char of text.slice(hostEnd)) {
+    if (never.test(char) || foreignMark.test(char)) break;
+    if (/^https?:\/\//i.test(text.slice(at)) && !nests.test(text[at - 1])) break;
+    if (wrap && text.startsWith(wrap, at) && !/^[a-z\d]/i.test(text.slice(at + wrap.length))) break;
+    const code = char.codePointAt(0);
+    if (/\p{Ps}/u.test(char)) brackets.push(code);
+    // A pair's code points are neighbours; [ ] and { } have one between them.
+    else if (/\p{Pe}/u.test(char) && ![1, 2].includes(code - brackets.pop())) break;
+    at += char.length;
+    if (!brackets.length && !endMark.test(char)) end = at;
+  }
+  return end;
+}
+
+/**
+ * The http(s) links of a text, in order. An address with a user part is no link. Where the written host is not the one
+ * that is opened, a link shows the browser's form of its address: the letters of look-alikes become punycode.
  * @param {string} text @returns {Link[]}
  */
 export function findLinks(text) {
   const links = [];
-  for (const { 0: found, index } of text.matchAll(/https?:\/\/[^\s<>"\p{Cc}\p{Cf}]+/giu)) {
-    let address = found;
-    // Punctuation is the sentence's, and so is a bracket that the address did not open.
-    while (/[.,;:!?'”’…]$/.test(address) || (address.endsWith(')') && address.split(')').length > address.split('(').length)) address = address.slice(0, -1);
-    if (!URL.canParse(address) || /^\w+:[/\\]*[^/\\?#]*@/.test(address)) continue;
-    const { href, origin } = new URL(address);
-    const honest = address.toLowerCase().startsWith(origin) && !/^[^/?#]/.test(address.slice(origin.length));
-    links.push({ from: index, to: index + address.length, href, label: honest ? address : href });
+  for (const { 0: start, 1: host, index: from } of text.matchAll(beginning)) {
+    const hostEnd = from + start.length;
+    if (from < (links.at(-1)?.to ?? 0) || userPart.test(text.slice(hostEnd))) continue;
+    const to = endOf(text, from, hostEnd);
+    const address = text.slice(from, to);
+    if (!URL.canParse(address)) continue;
+    const { href, host: opened } = new URL(address);
+    links.push({ from, to, href, label: host.toLowerCase() === opened ? address : href });
   }
   return links;
 }

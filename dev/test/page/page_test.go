@@ -129,7 +129,6 @@ var promises = []struct {
 	{"no post fills the screen or draws over its neighbours", tallPosts},
 	{"two people without a profile can be told apart", deletedPeople},
 	{"dates are in the reader's language", otherLanguages},
-	{"a link shows the host that it opens, and an address with a user part is none", linksThatLie},
 
 	{"editing is in place, and Escape leaves", editing},
 	{"no key loses a text, also while one is composed", composing},
