@@ -130,8 +130,9 @@ func (d *directory) refresh(ctx context.Context, ids []string) map[string]*post.
 		delete(d.entries, id) // any one: an active author is back with the next page
 	}
 	for _, id := range ids {
-		users[id] = users[id] // nil where Clerk has none, in place of an outdated profile
-		d.entries[id] = entry{users[id], now.Add(lifetime)}
+		author := users[id]
+		users[id] = author // also nil, in place of an outdated profile
+		d.entries[id] = entry{author, now.Add(lifetime)}
 	}
 	return users
 }
