@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	checkFor = 40 * time.Second
+	checkFor = 25 * time.Second
 	writers  = 16
 )
 
