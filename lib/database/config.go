@@ -1,7 +1,6 @@
 package database
 
 import (
-	"fmt"
 	"net"
 	"net/url"
 	"regexp"
@@ -96,21 +95,21 @@ func parse(address string) (config *mysql.Config, wrong string) {
 var parameterName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,39}$`)
 
 func parseDSN(address string) (config *mysql.Config, wrong string) {
-	dsn, err := driverConfig(address)
-	if err != nil {
+	dsn := driverConfig(address)
+	if dsn == nil {
 		wrong = "is malformed"
 		for at, c := range address {
 			if c != '?' {
 				continue
 			}
 			// The address without its parameters, which begin at one of the question marks.
-			whole, err := driverConfig(address[:at])
-			if err != nil || whole.User == "" || whole.DBName == "" {
+			whole := driverConfig(address[:at])
+			if whole == nil || whole.User == "" || whole.DBName == "" {
 				continue
 			}
 			for parameter := range strings.SplitSeq(address[at+1:], "&") {
 				name, _, _ := strings.Cut(parameter, "=")
-				if _, err := driverConfig(address[:at+1] + parameter); err != nil && parameterName.MatchString(name) {
+				if driverConfig(address[:at+1]+parameter) == nil && parameterName.MatchString(name) {
 					return nil, wrong + ": the driver refuses its parameter " + name
 				}
 			}
@@ -122,15 +121,15 @@ func parseDSN(address string) (config *mysql.Config, wrong string) {
 	return config, ""
 }
 
-// driverConfig is the driver's own reading of a DSN, which panics for the parameter
-// strict.
-func driverConfig(dsn string) (config *mysql.Config, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("%v", v)
-		}
-	}()
-	return mysql.ParseDSN(dsn)
+// driverConfig is the driver's own reading of a DSN, nil where it refuses it. For the
+// parameter strict it panics.
+func driverConfig(dsn string) (config *mysql.Config) {
+	defer func() { _ = recover() }()
+	config, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		return nil
+	}
+	return config
 }
 
 // local tells whether the database is on this machine, so that no network is between.

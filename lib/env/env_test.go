@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 	_, noDatabase := database.Config(env.Get("DATABASE_URL"))
 	for _, err := range []error{refused, noDatabase, noBackend, noSlot} {
 		if wrong, ok := errors.AsType[*problem.Misconfiguration](err); ok {
-			fmt.Println(wrong)
+			fmt.Println(strings.TrimPrefix(wrong.Error(), problem.MisconfiguredPrefix))
 			return
 		}
 	}

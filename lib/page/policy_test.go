@@ -50,3 +50,35 @@ func TestThePolicyHasTheHashOfThePagesScript(t *testing.T) {
 		t.Error("vercel.json has no script-src: scripts from anywhere would run")
 	}
 }
+
+// Without them a browser guesses types, shows the page in another site's frame, or
+// takes it without TLS. That routes' headers are sent is shown in dev/.
+func TestEveryAnswerHasItsSecurityHeaders(t *testing.T) {
+	content, err := os.ReadFile("../../vercel.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config struct {
+		Routes []struct {
+			Src      string
+			Headers  map[string]string
+			Continue bool
+		}
+	}
+	if err := json.Unmarshal(content, &config); err != nil {
+		t.Fatal(err)
+	}
+	first := config.Routes[0]
+	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "strict-origin-when-cross-origin",
+		"Strict-Transport-Security": "max-age=63072000", "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()"} {
+		if first.Src != "^/.*$" || !first.Continue || first.Headers[name] != want {
+			t.Errorf("vercel.json's first route, for %s, gives %s %q; want %q, for every path", first.Src, name, first.Headers[name], want)
+		}
+	}
+	for _, route := range config.Routes {
+		policy := route.Headers["Content-Security-Policy"]
+		if policy != "" && (!strings.HasPrefix(policy, "default-src 'none';") || !strings.Contains(policy, "frame-ancestors 'none'") || strings.Contains(policy, "unsafe-eval")) {
+			t.Errorf("the policy of %s is %s", route.Src, policy)
+		}
+	}
+}

@@ -50,7 +50,9 @@ type Misconfiguration struct {
 }
 
 // Error is the text for the log.
-func (m *Misconfiguration) Error() string { return m.Variable + " " + m.Wrong + ": " + m.Advice }
+func (m *Misconfiguration) Error() string {
+	return MisconfiguredPrefix + m.Variable + " " + m.Wrong + ": " + m.Advice
+}
 
 // MisconfiguredPrefix is what the Detail of each Misconfigured begins with.
 const MisconfiguredPrefix = "The environment variable "
@@ -60,7 +62,7 @@ func Misconfigured(variable, wrong, advice string) *Problem {
 	cause := &Misconfiguration{variable, wrong, advice}
 	return &Problem{
 		Status: http.StatusInternalServerError,
-		Detail: MisconfiguredPrefix + cause.Error() + ". Then deploy again.",
+		Detail: cause.Error() + ". Then deploy again.",
 		Cause:  cause,
 	}
 }

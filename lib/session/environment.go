@@ -5,7 +5,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
-	"errors"
 	"net/url"
 	"strings"
 	"time"
@@ -34,9 +33,9 @@ func fromEnvironment() (*instance, error) {
 		return nil, err
 	}
 	if text != "" {
-		key, err := parseKey(text)
-		if err != nil {
-			return nil, env.Wrong(name, err.Error())
+		key, ok := parseKey(text)
+		if !ok {
+			return nil, env.Wrong(name, "is no RSA public key in PEM")
 		}
 		i.key = func(context.Context, string) (*clerk.JSONWebKey, error) { return key, nil }
 		return i, nil
@@ -101,20 +100,19 @@ func readOrigins() (map[string]bool, error) {
 // parseKey takes the instance's public key as dashboards and shells hand it on:
 // PEM, PEM with "\n" in place of line ends, or what stands between header and
 // footer.
-func parseKey(text string) (*clerk.JSONWebKey, error) {
-	malformed := errors.New("is no RSA public key in PEM")
+func parseKey(text string) (key *clerk.JSONWebKey, ok bool) {
 	text = strings.NewReplacer(`\n`, "", `"`, "", "-----BEGIN PUBLIC KEY-----", "", "-----END PUBLIC KEY-----", "").Replace(text)
 	der, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
 	if err != nil {
-		return nil, malformed
+		return nil, false
 	}
 	parsed, err := x509.ParsePKIXPublicKey(der)
 	if err != nil {
-		return nil, malformed
+		return nil, false
 	}
-	key, ok := parsed.(*rsa.PublicKey)
+	public, ok := parsed.(*rsa.PublicKey)
 	if !ok {
-		return nil, malformed
+		return nil, false
 	}
-	return &clerk.JSONWebKey{Key: key, Algorithm: "RS256"}, nil
+	return &clerk.JSONWebKey{Key: public, Algorithm: "RS256"}, true
 }

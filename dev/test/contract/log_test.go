@@ -17,8 +17,9 @@ import (
 )
 
 // notLogged are errors of package post that a handler turns into what callers
-// are told, or that are a cause behind another text.
-var notLogged = []string{"cursor ", "column is a "}
+// are told, or that are a cause behind another text; "%w" goes on after a text that
+// is explained.
+var notLogged = []string{"cursor ", "column is a ", "%w"}
 
 // causes are the texts with which the functions name a cause in their log: each
 // text of errors.New and fmt.Errorf under api and lib, and each message of slog.
