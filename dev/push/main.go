@@ -12,7 +12,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -53,12 +52,6 @@ func run(ctx context.Context, in io.Reader, out io.Writer) error {
 	return push(ctx, db, string(wanted), os.Getenv("CHECK") != "", in, out)
 }
 
-// part is a database, or a shard of one, and what brings it to schema.sql.
-type part struct {
-	name    string // as "warble", or "warble:-80"
-	changes []schema.Change
-}
-
 // push is the command without its surroundings. It works on one connection: which
 // shard that speaks to is a state of it.
 func push(ctx context.Context, pool *sqlx.DB, wanted string, check bool, in io.Reader, out io.Writer) error {
@@ -67,24 +60,19 @@ func push(ctx context.Context, pool *sqlx.DB, wanted string, check bool, in io.R
 		return fmt.Errorf("reach the database of DATABASE_URL: %w", err)
 	}
 	defer db.Close()
-	var name string
-	if err := db.GetContext(ctx, &name, "SELECT DATABASE()"); err != nil {
-		return fmt.Errorf("reach the database of DATABASE_URL: %w", err)
-	}
-	name, _, _ = strings.Cut(name, "@") // Vitess adds the kind of tablet: warble@primary
-	parts, err := differences(ctx, db, name, wanted, out)
+	name, parts, err := schema.Compare(ctx, db, wanted, out)
 	if err != nil {
 		return err
 	}
 
 	statements, loses := 0, false
 	for _, part := range parts {
-		if len(part.changes) == 0 {
-			fmt.Fprintf(out, "Nothing to do: the database %s is as schema.sql says.\n", part.name)
+		if len(part.Changes) == 0 {
+			fmt.Fprintf(out, "Nothing to do: the database %s is as schema.sql says.\n", part.Name)
 			continue
 		}
-		fmt.Fprintf(out, "From the database %s to schema.sql:\n\n", part.name)
-		for _, change := range part.changes {
+		fmt.Fprintf(out, "From the database %s to schema.sql:\n\n", part.Name)
+		for _, change := range part.Changes {
 			fmt.Fprintf(out, "%s;\n\n", change.Statement)
 			loses = loses || change.Loses
 			statements++
@@ -101,10 +89,10 @@ func push(ctx context.Context, pool *sqlx.DB, wanted string, check bool, in io.R
 	}
 	done := 0
 	for _, part := range parts {
-		if err := use(ctx, db, part.name); err != nil {
+		if err := schema.Use(ctx, db, part.Name); err != nil {
 			return err
 		}
-		for _, change := range part.changes {
+		for _, change := range part.Changes {
 			if _, err := db.ExecContext(ctx, change.Statement); err != nil {
 				if safeMigrations(err) {
 					fmt.Fprintf(out, deployRequest, name)
@@ -116,62 +104,6 @@ func push(ctx context.Context, pool *sqlx.DB, wanted string, check bool, in io.R
 		}
 	}
 	fmt.Fprintln(out, "Done.")
-	return nil
-}
-
-// differences compares the database, on Vitess each shard of it, with the schema.
-// Shards that all lack the same are one part: the statements then go to all of
-// them at once.
-func differences(ctx context.Context, db *sqlx.Conn, name, wanted string, out io.Writer) (parts []part, err error) {
-	shards, err := shardsOf(ctx, db, name)
-	if err != nil {
-		return nil, err
-	}
-	alike := true
-	for _, shard := range shards {
-		if err := use(ctx, db, shard); err != nil {
-			return nil, err
-		}
-		changes, err := schema.Difference(ctx, db, wanted, out)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", shard, err)
-		}
-		parts = append(parts, part{shard, changes})
-		alike = alike && slices.Equal(changes, parts[0].changes)
-		out = io.Discard // which tables are somebody else's, it has said
-	}
-	if alike {
-		return []part{{name, parts[0].changes}}, nil
-	}
-	return parts, nil
-}
-
-// shardsOf lists the shards of a database of Vitess, as one can USE them. Another
-// server has none, and refuses the statement; there it is the database itself.
-func shardsOf(ctx context.Context, db *sqlx.Conn, name string) ([]string, error) {
-	var all, shards []string
-	err := db.SelectContext(ctx, &all, "SHOW VITESS_SHARDS")
-	if refused, ok := errors.AsType[*mysql.MySQLError](err); ok && (refused.Number == 1064 || refused.Number == 1105) {
-		return []string{name}, nil
-	} else if err != nil {
-		return nil, fmt.Errorf("list the shards: %w", err)
-	}
-	for _, shard := range all { // of all databases, as "warble/-80"
-		if keyRange, ok := strings.CutPrefix(shard, name+"/"); ok {
-			shards = append(shards, name+":"+keyRange)
-		}
-	}
-	if len(shards) == 0 {
-		return nil, fmt.Errorf("the server lists no shard of the database %s", name)
-	}
-	return shards, nil
-}
-
-// use has the connection speak to a database, or to one shard of it alone.
-func use(ctx context.Context, db *sqlx.Conn, name string) error {
-	if _, err := db.ExecContext(ctx, "USE `"+name+"`"); err != nil {
-		return fmt.Errorf("use %s: %w", name, err)
-	}
 	return nil
 }
 

@@ -93,15 +93,10 @@ func (s *smoke) checkRoutes(ctx context.Context) {
 		}
 		same := s.ask(ctx, "GET", path, "", "If-None-Match", first.header.Get("ETag"))
 		if same.status != http.StatusNotModified && same.status != 0 {
-			s.warn(fmt.Sprintf("%s again with its ETag %q = %d", first.what, first.header.Get("ETag"), same.status), "What has not changed is loaded anew each time", "Nothing, if a post was published just now; else look for a proxy in front that changes ETag")
+			s.warn(fmt.Sprintf("%s again with its ETag %q = %d", first.what, first.header.Get("ETag"), same.status), changedETag)
 		}
 	}
 }
-
-const (
-	keepsTooMuch = "A cache in front of the functions keeps what it must not: answers to a session, or failures"
-	keepsAdvice  = "Switch off caching of /api in what stands in front of Vercel (a rule such as 'cache everything'): Vercel's CDN keeps what the functions tell it to, and nothing else"
-)
 
 // expectAnswer reports what an answer breaks of what is promised for a probe.
 func (s *smoke) expectAnswer(a *answer, p probe) {
@@ -110,22 +105,21 @@ func (s *smoke) expectAnswer(a *answer, p probe) {
 		with = strings.Replace(with, " = ", " with a token of nobody's = ", 1)
 	}
 	if a.cached() && (p.status >= 400 || p.session == stranger) || p.session == stranger && a.status == http.StatusOK {
-		s.wrong(with+" from a cache", keepsTooMuch, keepsAdvice)
+		s.wrong(with+" from a cache", keepsTooMuch)
 		return
 	}
 	if s.isBroken(a) {
 		return
 	}
 	got, control, id := a.header.Get(p.header), a.header.Get("Cache-Control"), a.header.Get("X-Vercel-Id")
-	const rewritten = "Answers do not come as the functions send them"
 	isProblem := p.status >= 400 && p.header != "" && p.session != robot
 	switch {
 	case a.status != p.status:
-		s.wrong(fmt.Sprintf("%s, where %d is promised", with, p.status), "The functions or their routes are not this tree's", deployThis)
+		s.wrong(fmt.Sprintf("%s, where %d is promised", with, p.status), otherFunctions)
 	case p.header != "" && (got == "" || p.value != "" && got != p.value):
-		s.wrong(fmt.Sprintf("%s has %s %q, where %q is promised", with, p.header, got, p.value), rewritten, deployThis)
+		s.wrong(fmt.Sprintf("%s has %s %q, where %q is promised", with, p.header, got, p.value), rewritten)
 	case isProblem && p.method != "HEAD" && (a.problem.Detail == "" || control != "no-store" || lastPart(a.problem.RequestID) != lastPart(id)):
-		s.wrong(fmt.Sprintf("%s is %s with Cache-Control %q, requestId %q and X-Vercel-Id %q", with, a.header.Get("Content-Type"), control, a.problem.RequestID, id), rewritten, deployThis)
+		s.wrong(fmt.Sprintf("%s is %s with Cache-Control %q, requestId %q and X-Vercel-Id %q", with, a.header.Get("Content-Type"), control, a.problem.RequestID, id), rewritten)
 	case isProblem && !a.cached():
 		s.readRegion(a) // a function's own answer
 	}
@@ -135,19 +129,18 @@ func (s *smoke) expectAnswer(a *answer, p probe) {
 // Clerk, or the function's process. No answer is reported already.
 func (s *smoke) isBroken(a *answer) bool {
 	reason := a.header.Get("X-Vercel-Error")
-	logs := "Look at the functions' log: vercel logs " + s.url + "; with DATABASE_URL set, make smoke looks at the database itself"
 	switch {
 	case a.status == 0:
 	case a.status >= 500 && strings.HasPrefix(a.what, "HEAD "): // GET has said it
 	case strings.HasPrefix(a.problem.Detail, problem.MisconfiguredPrefix):
 		means, _ := strings.CutSuffix(a.problem.Detail, ". Then deploy again.")
-		s.wrong(fmt.Sprintf("%s = %d", a.what, a.status), means, "Do that, or correct the variable in Vercel (Project Settings, Environment Variables, this environment) and deploy again: it takes effect with the next deployment")
+		s.wrong(fmt.Sprintf("%s = %d", a.what, a.status), wrongVariable.of(means))
 	case strings.HasPrefix(reason, "FUNCTION_"):
-		s.wrong(a.says(), "Vercel says "+reason+": the function's process ended or took too long", logs)
+		s.wrong(a.says(), processEnded.of(reason))
 	case a.status == http.StatusInternalServerError:
-		s.wrong(a.says(), "A statement does not fit the database's table, or the functions have a mistake", logs)
+		s.wrong(a.says(), statementFails)
 	case a.status > 500:
-		s.wrong(a.says(), "The functions work, and what they need does not answer", logs)
+		s.wrong(a.says(), needsUnanswered)
 	default:
 		return false
 	}
@@ -162,7 +155,7 @@ func (s *smoke) readRegion(a *answer) {
 	parts := strings.Split(a.header.Get("X-Vercel-Id"), "::")
 	s.region = parts[max(len(parts)-2, 0)]
 	if !slices.Contains(s.regions, s.region) {
-		s.wrong(fmt.Sprintf("%s has X-Vercel-Id %s", a.what, a.header.Get("X-Vercel-Id")), fmt.Sprintf("The functions run in %s, where vercel.json says %s", s.region, strings.Join(s.regions, ", ")), "Deploy the vercel.json that names the region next to the database; look at the project's settings, Functions")
+		s.wrong(fmt.Sprintf("%s has X-Vercel-Id %s", a.what, a.header.Get("X-Vercel-Id")), otherRegion)
 	}
 }
 
@@ -179,21 +172,21 @@ func (s *smoke) checkCDN(ctx context.Context) {
 		}
 		hit = hit || last.cached()
 		if control := last.header.Get("Cache-Control"); control != "public, max-age=0, must-revalidate" {
-			s.wrong(fmt.Sprintf("%s has Cache-Control %q", last.what, control), "Browsers or proxies keep posts that are gone", "Look for a proxy in front that changes Cache-Control")
+			s.wrong(fmt.Sprintf("%s has Cache-Control %q", last.what, control), keptByReaders)
 		}
 		// A second, ten more while it is fetched anew, and some for the way.
 		if age, err := time.ParseDuration(last.header.Get("Age") + "s"); err == nil && age > 30*time.Second {
-			s.wrong(fmt.Sprintf("%s has Age %s", last.what, last.header.Get("Age")), "A cache keeps posts for longer than the functions say", keepsAdvice)
+			s.wrong(fmt.Sprintf("%s has Age %s", last.what, last.header.Get("Age")), keptTooLong)
 		}
 	}
 	if !hit {
-		s.warn(fmt.Sprintf("%s %d times has X-Vercel-Cache %q", last.what, reads, last.header.Get("X-Vercel-Cache")), "Vercel's CDN does not keep reads, and each costs a call and a statement", "Look for a proxy in front, or a setting that keeps the CDN from caching this domain")
+		s.warn(fmt.Sprintf("%s %d times has X-Vercel-Cache %q", last.what, reads, last.header.Get("X-Vercel-Cache")), keptByNobody)
 	}
 	// An answer that was kept for readers, and then one that was not kept before.
 	for _, path := range []string{path, "/api/posts?limit=98"} {
 		s.expectAnswer(s.ask(ctx, "GET", path, "", "Authorization", stranger), probe{"GET", path, stranger, 401, "WWW-Authenticate", "Bearer"})
 		if a := s.ask(ctx, "GET", path, ""); a.status != http.StatusOK && !s.isBroken(a) {
-			s.wrong(fmt.Sprintf("%s = %d after a refused session", a.what, a.status), keepsTooMuch, keepsAdvice)
+			s.wrong(fmt.Sprintf("%s = %d after a refused session", a.what, a.status), keepsTooMuch)
 		}
 	}
 }
@@ -209,7 +202,7 @@ func (s *smoke) checkFeed(ctx context.Context, page *answer) {
 	}
 	_ = json.Unmarshal(list.body, &posts) // openapi.json's check has read it
 	if n := len(posts.Posts); n > 0 && !slices.ContainsFunc(posts.Posts, func(p struct{ Author *struct{} }) bool { return p.Author != nil }) {
-		s.warn(fmt.Sprintf("%s: none of %d posts has an author", list.what, n), "The functions do not find the authors at Clerk: CLERK_SECRET_KEY is missing or another instance's, or these people's accounts are gone", "Compare CLERK_SECRET_KEY in Vercel with the instance of the publishable key; the log says more: vercel logs "+s.url)
+		s.warn(fmt.Sprintf("%s: none of %d posts has an author", list.what, n), noAuthors)
 	}
 	feed := s.ask(ctx, "GET", "/feed.xml", "")
 	var atom struct {
@@ -221,7 +214,7 @@ func (s *smoke) checkFeed(ctx context.Context, page *answer) {
 	// A preview's own address is never the production domain.
 	own := "tag:" + strings.TrimPrefix(s.url, "https://") + ","
 	if isPreview(page) && strings.HasPrefix(atom.ID, own) {
-		s.wrong(fmt.Sprintf("GET /feed.xml on a preview has the id %s", atom.ID), "The functions have no VERCEL_PROJECT_PRODUCTION_URL: system environment variables are off, so that the build cannot tell a preview from production, and a post has another id in the feed of each domain", "Switch on 'Automatically expose System Environment Variables' in Project Settings, Environment Variables, and deploy again")
+		s.wrong(fmt.Sprintf("GET /feed.xml on a preview has the id %s", atom.ID), noSystemVariables)
 	}
 }
 
@@ -252,6 +245,6 @@ func (s *smoke) measure(ctx context.Context) {
 	statement := max(read-function, 0)
 	s.note("fastest answers from here: a file %d ms, a function %d ms, with its statement %d ms; functions in %s", page.Milliseconds(), function.Milliseconds(), read.Milliseconds(), s.region)
 	if statement > farDatabase {
-		s.warn(fmt.Sprintf("A read takes %d ms longer than an answer without a statement", statement.Milliseconds()), fmt.Sprintf("The database is far from %s, where the functions run, and every call pays for it", s.region), "Set regions in vercel.json to the region next to the database, and deploy again")
+		s.warn(fmt.Sprintf("A read takes %d ms longer than an answer without a statement", statement.Milliseconds()), farAway)
 	}
 }

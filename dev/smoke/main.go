@@ -74,9 +74,10 @@ type smoke struct {
 
 // finding is a line of the report. What means the same is seen more than once.
 type finding struct {
-	wrong           bool // or a warning
-	seen, means, do string
-	more            int
+	wrong  bool // or a warning
+	seen   string
+	advice advice
+	more   int
 }
 
 func newSmoke(root string) (*smoke, error) {
@@ -113,19 +114,19 @@ func newSmoke(root string) (*smoke, error) {
 }
 
 // wrong reports what keeps the deployment from working.
-func (s *smoke) wrong(seen, means, do string) { s.find(true, seen, means, do) }
+func (s *smoke) wrong(seen string, a advice) { s.find(true, seen, a) }
 
 // warn reports what works, and not well.
-func (s *smoke) warn(seen, means, do string) { s.find(false, seen, means, do) }
+func (s *smoke) warn(seen string, a advice) { s.find(false, seen, a) }
 
-func (s *smoke) find(wrong bool, seen, means, do string) {
+func (s *smoke) find(wrong bool, seen string, a advice) {
 	for _, f := range s.findings {
-		if f.means == means {
+		if f.advice.means == a.means {
 			f.more++
 			return
 		}
 	}
-	s.findings = append(s.findings, &finding{wrong, seen, means, do, 0})
+	s.findings = append(s.findings, &finding{wrong, seen, a, 0})
 }
 
 func (s *smoke) note(format string, args ...any) {
@@ -137,6 +138,7 @@ func (s *smoke) report(out io.Writer) bool {
 	for _, note := range s.notes {
 		fmt.Fprintln(out, "note:", note)
 	}
+	about := strings.NewReplacer("{url}", s.url, "{region}", s.region, "{regions}", strings.Join(s.regions, ", "))
 	wrong := 0
 	for _, f := range s.findings {
 		kind := "warning:"
@@ -147,7 +149,7 @@ func (s *smoke) report(out io.Writer) bool {
 		if f.more > 0 {
 			seen += fmt.Sprintf(" (and %d more)", f.more)
 		}
-		fmt.Fprintln(out, kind, strings.Join(strings.Fields(seen+". "+f.means+". "+f.do+"."), " "))
+		fmt.Fprintln(out, kind, strings.Join(strings.Fields(seen+". "+about.Replace(f.advice.means+". "+f.advice.do)+"."), " "))
 	}
 	fmt.Fprintf(out, "smoke: %s, %d requests: %d wrong, %d warnings\n", s.url, s.requests, wrong, len(s.findings)-wrong)
 	return wrong == 0
@@ -199,7 +201,7 @@ func (s *smoke) ask(ctx context.Context, method, path, body string, headers ...s
 		return http.ErrUseLastResponse // a redirect is an answer too
 	}}, request)
 	if err != nil {
-		s.wrong(fmt.Sprintf("%s %s: %v", method, path, err), "The deployment does not answer", "Compare the URL with the one in Vercel's dashboard; look at the domain's DNS records there")
+		s.wrong(fmt.Sprintf("%s %s: %v", method, path, err), noAnswer)
 		return &answer{}
 	}
 	isProblem := strings.HasPrefix(a.header.Get("Content-Type"), "application/problem+json")
@@ -211,14 +213,11 @@ func (s *smoke) ask(ctx context.Context, method, path, body string, headers ...s
 		s.checkHeaders(a, request)
 		if _, err := s.api.Check(request, a.status, a.header, a.body); err != nil {
 			seen, _, _ := strings.Cut(strings.Replace(err.Error(), s.url, "", 1), "\n")
-			s.wrong(seen, "The functions do not answer as public/openapi.json of this tree says", deployThis)
+			s.wrong(seen, otherAPI)
 		}
 	}
 	return a
 }
-
-// deployThis is what to do where deployment and tree differ.
-const deployThis = "Check out the commit that is deployed, or deploy this one; if it stays, look for a proxy in front of Vercel that changes answers"
 
 // send sends a request, and reads the whole answer. Its error is without the URL.
 func (s *smoke) send(client *http.Client, request *http.Request) (*answer, error) {
@@ -240,9 +239,12 @@ func (s *smoke) checkHeaders(a *answer, request *http.Request) {
 	for _, route := range s.tree.Routes {
 		for name := range route.Headers {
 			got := a.header.Get(name)
+			if route.Status != 0 {
+				continue // a redirect's Location; a new post has one of its own
+			}
 			// Vercel adds to Strict-Transport-Security on its own domains.
 			if got != want.Get(name) && name != "Cache-Control" && (name != "Strict-Transport-Security" || !strings.HasPrefix(got, want.Get(name))) {
-				s.wrong(fmt.Sprintf("%s has %s %q", a.what, name, got), "Headers are not those of vercel.json", deployThis)
+				s.wrong(fmt.Sprintf("%s has %s %q", a.what, name, got), otherHeaders)
 			}
 		}
 	}

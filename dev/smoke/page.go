@@ -42,20 +42,19 @@ func (s *smoke) outside(ctx context.Context) bool {
 // isOurs tells whether it is the page that answers, or Vercel in its place.
 func (s *smoke) isOurs(page *answer) bool {
 	location, failure, secret := page.header.Get("Location"), page.header.Get("X-Vercel-Error"), env.Get("VERCEL_AUTOMATION_BYPASS_SECRET")
-	const protected, copyIt = "Vercel's deployment protection answers, and not the deployment", "of Project Settings, Deployment Protection, Protection Bypass for Automation"
 	switch isProtected := page.status == http.StatusUnauthorized || strings.HasPrefix(location, "https://vercel.com/"); {
 	case isProtected && secret == "":
-		s.wrong(page.says(), protected, "Set VERCEL_AUTOMATION_BYPASS_SECRET to the secret "+copyIt+"; or check the production domain, which is not protected unless you say so")
+		s.wrong(page.says(), protected)
 	case isProtected:
-		s.wrong(page.says(), protected, "VERCEL_AUTOMATION_BYPASS_SECRET is not this project's secret: copy it again, that "+copyIt)
+		s.wrong(page.says(), otherSecret)
 	case page.header.Get("X-Vercel-Mitigated") != "":
-		s.wrong(page.says(), "Vercel's firewall answers, and not the deployment", "Look at the project's Firewall in Vercel's dashboard; VERCEL_AUTOMATION_BYPASS_SECRET passes it too")
+		s.wrong(page.says(), firewall)
 	case location != "":
-		s.wrong(page.says(), "The domain leads on to "+location, "Check that one: make smoke URL="+strings.TrimSuffix(location, "/"))
+		s.wrong(page.says(), leadsOn.of(strings.TrimSuffix(location, "/")))
 	case failure != "":
-		s.wrong(page.says(), "Vercel answers "+failure, "Compare the URL with the deployments in Vercel's dashboard, and look at that one's build")
+		s.wrong(page.says(), vercelFails.of(failure))
 	case page.header.Get("X-Vercel-Id") == "":
-		s.wrong(page.says()+" without X-Vercel-Id", "It is not Vercel that answers", "Point the domain's DNS records at Vercel, as its dashboard says under Domains")
+		s.wrong(page.says()+" without X-Vercel-Id", notVercel)
 	default:
 		return true
 	}
@@ -91,7 +90,7 @@ func (s *smoke) checkPage(ctx context.Context, page *answer) {
 		return err
 	})
 	if err != nil {
-		s.wrong("public/", err.Error(), "Run make smoke in the repository")
+		s.wrong("public/", noTree.of(err.Error()))
 	}
 	wants := func(path string) []byte { return s.wants(httptest.NewRequest("GET", path, nil)).Body.Bytes() }
 	for _, path := range paths {
@@ -112,7 +111,7 @@ func (s *smoke) checkPage(ctx context.Context, page *answer) {
 			same = bytes.Equal(comment.ReplaceAll(got, nil), comment.ReplaceAll(want, nil))
 		}
 		if !same {
-			s.wrong(fmt.Sprintf("%s is not this tree's (Age %q)", a.says(), a.header.Get("Age")), "The page is of another deployment than this tree: either this is not the commit that is deployed, or a cache in front keeps an old page beside new functions", "Check out the deployed commit and run this again; if it stays, empty the cache of what stands in front of Vercel, and deploy again")
+			s.wrong(fmt.Sprintf("%s is not this tree's (Age %q)", a.says(), a.header.Get("Age")), otherPage)
 		}
 	}
 }
@@ -141,7 +140,7 @@ func (s *smoke) readConfig(ctx context.Context, page *answer) {
 	live := strings.HasPrefix(key, "pk_live_")
 	host, wrong := clerkapi.DecodePublishableKey(key)
 	if wrong != "" || a.status != http.StatusOK {
-		s.wrong(a.says()+fmt.Sprintf(" with the key %q", key), "The page has no publishable key of Clerk's, and nobody can sign in", "Set CLERK_PUBLISHABLE_KEY in Vercel for this environment; its buildCommand must be vercel.json's, sh lib/page/build.sh; deploy again")
+		s.wrong(a.says()+fmt.Sprintf(" with the key %q", key), noKey)
 		return
 	}
 	s.page = config{host: host, issuer: cmp.Or(values["proxyUrl"], "https://"+host)}
@@ -149,9 +148,9 @@ func (s *smoke) readConfig(ctx context.Context, page *answer) {
 	s.production = live || !onVercel || !isPreview(page)
 	switch {
 	case live && onVercel:
-		s.wrong("config.js has a pk_live_ key on "+s.url, "Clerk's production keys do not work on *.vercel.app, and nobody can sign in here", "Open production at your own domain; give Preview a development instance's keys (pk_test_, sk_test_) and deploy again")
+		s.wrong("config.js has a pk_live_ key on "+s.url, liveOnVercel)
 	case !live && !onVercel && !isPreview(page):
-		s.warn("config.js has a pk_test_ key on "+s.url, "A development instance of Clerk has 100 users at most, and shows a banner", "Make a production instance in Clerk's dashboard for this domain, set its keys (pk_live_, sk_live_) for Production, and deploy again")
+		s.warn("config.js has a pk_test_ key on "+s.url, testOnDomain)
 	}
 }
 
@@ -177,7 +176,7 @@ func (s *smoke) checkClerk(ctx context.Context) {
 		if err == nil {
 			return a
 		}
-		s.wrong(fmt.Sprintf("GET %s%s: %v", s.page.issuer, path, err), "Clerk does not answer where the publishable key or CLERK_PROXY_URL says, and nobody can sign in", "Copy the key again from Clerk's dashboard, API keys; for a production instance set the DNS records of its page Domains; where CLERK_PROXY_URL is set, look at that proxy")
+		s.wrong(fmt.Sprintf("GET %s%s: %v", s.page.issuer, path, err), noClerk)
 		return nil
 	}
 	for _, path := range script.FindAllString(string(s.sources), -1) {
@@ -186,13 +185,13 @@ func (s *smoke) checkClerk(ctx context.Context) {
 			continue
 		}
 		if allow := a.header.Get("Access-Control-Allow-Origin"); allow != "*" && allow != s.url && !strings.HasPrefix(s.page.issuer, s.url) {
-			s.wrong(fmt.Sprintf("%s has Access-Control-Allow-Origin %q", a.what, allow), "Browsers refuse ClerkJS, and nobody can sign in", "Add this domain to the instance in Clerk's dashboard, Domains")
+			s.wrong(fmt.Sprintf("%s has Access-Control-Allow-Origin %q", a.what, allow), otherDomain)
 		}
 	}
 	if a := fetch("/.well-known/jwks.json"); a != nil {
 		var keys clerk.JSONWebKeySet
 		if err := json.Unmarshal(a.body, &keys); err != nil || len(keys.Keys) == 0 {
-			s.wrong(a.what+" has no keys", "It is not Clerk that answers at the host in the publishable key", "Copy the key again from Clerk's dashboard, API keys")
+			s.wrong(a.what+" has no keys", notClerk)
 		}
 		s.keys = map[string]bool{}
 		for _, key := range keys.Keys {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/tls"
 	"encoding/base64"
@@ -28,6 +29,7 @@ import (
 	"warble/dev/testkit"
 	"warble/dev/testkit/artifact"
 	"warble/dev/testkit/mariadb"
+	"warble/dev/testkit/shards"
 )
 
 // asCommand has this binary be the command: tests run it as make does, in a
@@ -312,5 +314,26 @@ func TestRightsOnVitessAreSeenByWhatIsDenied(t *testing.T) {
 		if len(s.findings) != want {
 			t.Errorf("%d findings; want %d", len(s.findings), want)
 		}
+	}
+}
+
+// The shard that answers is one of them, and the other one's drift is found by people.
+func TestEachShardsDriftIsSeen(t *testing.T) {
+	databaseURL := shards.Start(t)
+	text, err := os.ReadFile(filepath.Join(testkit.Root(), "schema.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := testkit.Open(t, testkit.DatabaseConfig(t, databaseURL))
+	db.MustExec(string(text[bytes.Index(text, []byte("CREATE TABLE")):]))
+	for _, shard := range []string{":-80", ":80-"} {
+		one := testkit.Open(t, testkit.DatabaseConfig(t, databaseURL+shard))
+		one.MustExec("DROP INDEX posts_feed ON posts")
+		s := &smoke{schema: text}
+		s.checkSchema(t.Context(), db)
+		if len(s.findings) != 1 || s.findings[0].advice != drift || !strings.Contains(s.findings[0].seen, shard) {
+			t.Errorf("with %s altered, %+v is found; want its drift", shard, s.findings)
+		}
+		one.MustExec("ALTER TABLE posts ADD INDEX posts_feed (created_at, id)")
 	}
 }

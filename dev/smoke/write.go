@@ -35,7 +35,7 @@ func (s *smoke) write(ctx context.Context) {
 		s.note("nothing was written: this is production (no preview on *.vercel.app with a pk_test_ key). WRITE=1 publishes a post here and deletes it at once")
 	case token == "":
 		if err := s.asTestUser(ctx); err != nil {
-			s.wrong(fmt.Sprintf("Clerk's Backend API: %v", err), "There is no test user to sign in", "Correct CLERK_SECRET_KEY here, or set TOKEN in its place")
+			s.wrong(fmt.Sprintf("Clerk's Backend API: %v", err), noTestUser)
 		}
 	case s.isOfThePage(ctx, token):
 		s.publish(ctx, func() (string, error) { return token, nil })
@@ -45,14 +45,13 @@ func (s *smoke) write(ctx context.Context) {
 // isOfThePage tells whether a token can be good here, by what it says of itself.
 func (s *smoke) isOfThePage(ctx context.Context, token string) bool {
 	unverified, err := jwt.Decode(ctx, &jwt.DecodeParams{Token: token})
-	const another = "Take one from the page of this deployment, and run this at once: in the browser's console, await Clerk.session.getToken()"
 	switch {
 	case err != nil || unverified.Expiry == nil:
-		s.wrong("TOKEN cannot be decoded", "It is no session token of Clerk's", another)
+		s.wrong("TOKEN cannot be decoded", noToken)
 	case time.Now().After(time.Unix(*unverified.Expiry, 0)):
-		s.wrong("TOKEN ended at "+time.Unix(*unverified.Expiry, 0).UTC().Format(time.TimeOnly)+" UTC", "A session token lives a minute", another)
+		s.wrong("TOKEN ended at "+time.Unix(*unverified.Expiry, 0).UTC().Format(time.TimeOnly)+" UTC", endedToken)
 	case unverified.Issuer != s.page.issuer:
-		s.wrong(fmt.Sprintf("TOKEN is of %s, the page's key of %s", unverified.Issuer, s.page.issuer), "The token is another Clerk instance's", another)
+		s.wrong(fmt.Sprintf("TOKEN is of %s, the page's key of %s", unverified.Issuer, s.page.issuer), otherToken)
 	default:
 		return true
 	}
@@ -92,7 +91,7 @@ func (s *smoke) asTestUser(ctx context.Context) error {
 	after := context.WithoutCancel(ctx) // what was made goes, also after Ctrl-C
 	defer func() {
 		if _, err := users.Delete(after, made.ID); err != nil {
-			s.wrong(fmt.Sprintf("Clerk does not delete the test user %s: %v", made.ID, err), "It stays in the development instance", "Delete it in Clerk's dashboard, Users")
+			s.wrong(fmt.Sprintf("Clerk does not delete the test user %s: %v", made.ID, err), userStays)
 		}
 	}()
 	begun, err := sessions.Create(ctx, &session.CreateParams{UserID: made.ID})
@@ -122,7 +121,7 @@ func (s *smoke) publish(ctx context.Context, newToken func() (string, error)) {
 	call = func(ctx context.Context, method, path, text string) *answer {
 		token, err := newToken()
 		if err != nil {
-			s.wrong(fmt.Sprintf("Clerk's Backend API, POST /sessions/…/tokens: %v", err), "There is no session to go on with", "Look at Clerk's status page, and run this again")
+			s.wrong(fmt.Sprintf("Clerk's Backend API, POST /sessions/…/tokens: %v", err), noSession)
 			return &answer{}
 		}
 		body, _ := json.Marshal(map[string]string{"content": text}) // strings encode
@@ -153,7 +152,7 @@ func (s *smoke) publish(ctx context.Context, newToken func() (string, error)) {
 			call(after, "DELETE", path, "")
 		}
 		for path := range posts {
-			s.wrong("DELETE "+path+" does not succeed", "The test post is still there", "Delete it on the page")
+			s.wrong("DELETE "+path+" does not succeed", postStays)
 		}
 	}()
 
@@ -163,14 +162,14 @@ func (s *smoke) publish(ctx context.Context, newToken func() (string, error)) {
 		switch {
 		case s.isBroken(a):
 		case a.status == http.StatusUnauthorized:
-			s.wrong(a.says(), "The functions refuse a session of the page's own Clerk instance", "Give page and functions the keys of one instance: CLERK_PUBLISHABLE_KEY and CLERK_PROXY_URL, CLERK_SECRET_KEY, CLERK_JWT_KEY; set them for this environment and deploy again. The log has the reason: vercel logs "+s.url)
+			s.wrong(a.says(), refusesSession)
 		case a.cached() || a.status == status && status < 300 && status != http.StatusNoContent && a.header.Get("Cache-Control") != "private, no-store":
-			s.wrong(fmt.Sprintf("%s to a session has Cache-Control %q and Age %q", a.says(), a.header.Get("Cache-Control"), a.header.Get("Age")), keepsTooMuch, keepsAdvice)
+			s.wrong(fmt.Sprintf("%s to a session has Cache-Control %q and Age %q", a.says(), a.header.Get("Cache-Control"), a.header.Get("Age")), keepsTooMuch)
 		case a.status != status || !strings.Contains(string(a.body), has):
-			s.wrong(fmt.Sprintf("%s, where %d is promised with %q", a.says(), status, has), "Publishing does not work as promised", "Look at the log: vercel logs "+s.url)
+			s.wrong(fmt.Sprintf("%s, where %d is promised with %q", a.says(), status, has), publishingFails)
 		default:
 			if status == http.StatusCreated && !strings.Contains(string(a.body), `"author":`) {
-				s.wrong(a.says()+" without an author", "The functions do not find the author at Clerk", "Compare CLERK_SECRET_KEY in Vercel with the instance of the publishable key; the log says more: vercel logs "+s.url)
+				s.wrong(a.says()+" without an author", noAuthor)
 			}
 			good++
 			return true
@@ -195,6 +194,6 @@ func (s *smoke) publish(ctx context.Context, newToken func() (string, error)) {
 	const shared = "/api/posts?limit=97"
 	step("GET", shared, "", http.StatusOK, "")
 	if a := s.ask(ctx, "GET", shared, ""); strings.Contains(a.header.Get("Cache-Control"), "private") {
-		s.wrong(fmt.Sprintf("%s has Cache-Control %q for somebody else too", a.what, a.header.Get("Cache-Control")), keepsTooMuch, keepsAdvice)
+		s.wrong(fmt.Sprintf("%s has Cache-Control %q for somebody else too", a.what, a.header.Get("Cache-Control")), keepsTooMuch)
 	}
 }
