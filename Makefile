@@ -3,7 +3,8 @@
 
 .PHONY: run check test test-on push smoke bench
 
-# The whole product on http://localhost:3000; PORT changes the port.
+# The whole product on http://localhost:3000; PORT changes the port. What
+# is written there is kept; FRESH=1 begins anew.
 run:
 	@exec sh dev/run/start.sh run
 

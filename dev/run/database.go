@@ -23,11 +23,13 @@ import (
 type db struct {
 	what string // for the banner
 	url  string // of the embedded one; "" for that of DATABASE_URL
+
+	embedded *embeddedmysql.Server // nil for that of DATABASE_URL
 }
 
 // startDatabase uses the database of DATABASE_URL, or starts an embedded one
 // and names that there. The functions speak to either over TCP.
-func startDatabase(ctx context.Context, root string, port int) (db, error) {
+func startDatabase(ctx context.Context, root string, port int, kept kept) (d db, err error) {
 	if env.Get("DATABASE_URL") != "" {
 		config, err := project.DatabaseConfig()
 		if err != nil {
@@ -43,7 +45,7 @@ func startDatabase(ctx context.Context, root string, port int) (db, error) {
 	if err != nil {
 		return db{}, fmt.Errorf("read the schema: %w", err)
 	}
-	server, note, err := startMySQL(port)
+	server, note, err := startMySQL(port, kept.file("posts.sql"))
 	if err != nil {
 		return db{}, fmt.Errorf("start the embedded database: %w", err)
 	}
@@ -51,18 +53,26 @@ func startDatabase(ctx context.Context, root string, port int) (db, error) {
 	if err := execute(ctx, string(schema), "apply the schema"); err != nil {
 		return db{}, err
 	}
-	what := "embedded MySQL, in memory: posts go when it ends\n                " + server.URL() + note
-	return db{what: what, url: server.URL()}, nil
+	if server.Found {
+		follows, err := server.Follows(string(schema))
+		if err != nil {
+			return db{}, fmt.Errorf("compare with the schema: %w", err)
+		}
+		if !follows {
+			followSchema(ctx, root, server.URL())
+		}
+	}
+	return db{what: server.URL() + note, url: server.URL(), embedded: server}, nil
 }
 
 // startMySQL starts the embedded database on a port that stays the same for a
 // port of the site: 13000 for 3000. If it is taken, any other will do.
-func startMySQL(port int) (server *embeddedmysql.Server, note string, err error) {
+func startMySQL(port int, file string) (server *embeddedmysql.Server, note string, err error) {
 	fixed := (port+10_000)%65_536 + (port+10_000)/65_536*1_024 // no reserved port, past the last
-	server, err = embeddedmysql.Start(fmt.Sprintf("127.0.0.1:%d", fixed), os.Stderr)
+	server, err = embeddedmysql.Start(fmt.Sprintf("127.0.0.1:%d", fixed), file, os.Stderr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		note = fmt.Sprintf(" (its usual port, %d, is taken)", fixed)
-		server, err = embeddedmysql.Start("127.0.0.1:0", os.Stderr)
+		server, err = embeddedmysql.Start("127.0.0.1:0", file, os.Stderr)
 	}
 	return server, note, err
 }
@@ -105,6 +115,15 @@ func (d db) schemaSaved(root string) func(string) {
 		}
 		fmt.Printf("schema.sql was changed. Bring the database to it in another terminal: %s\n", command)
 	}
+}
+
+// posts counts the posts of the embedded database.
+func posts(ctx context.Context) (count int, err error) {
+	pool, err := database.Pool()
+	if err == nil {
+		err = pool.GetContext(ctx, &count, "SELECT COUNT(*) FROM posts")
+	}
+	return count, err
 }
 
 //go:embed demo.sql

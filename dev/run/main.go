@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -26,7 +27,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	race := flag.Bool("race", false, "build the functions with the race detector")
 	flag.Parse()
@@ -52,18 +53,34 @@ func run(ctx context.Context, race bool) error {
 	port := listener.Addr().(*net.TCPAddr).Port
 	origin := fmt.Sprintf("http://localhost:%d", port)
 
-	clerk, err := startClerk(ctx, root, origin)
+	kept, err := openKept(root)
 	if err != nil {
 		return err
 	}
-	database, err := startDatabase(ctx, root, port)
+	defer kept.lock.Close() // an error that matters to nobody when there is none
+	clerk, err := startClerk(ctx, root, origin, kept.file("people.json"))
 	if err != nil {
 		return err
 	}
-	if database.url != "" && clerk.local != nil {
-		if err := execute(ctx, demoPosts, "publish the demo posts"); err != nil {
-			return err
+	if clerk.local != nil {
+		defer closing(clerk.local)
+	}
+	database, err := startDatabase(ctx, root, port, kept)
+	if err != nil {
+		return err
+	}
+	if database.embedded != nil {
+		defer closing(database.embedded)
+		if clerk.local != nil && !database.embedded.Found {
+			if err := execute(ctx, demoPosts, "publish the demo posts"); err != nil {
+				return err
+			}
 		}
+		count, err := posts(ctx)
+		if err != nil {
+			return fmt.Errorf("count the posts: %w", err)
+		}
+		database.what = fmt.Sprintf("embedded MySQL; posts: %d, %s\n                %s", count, kept.what(root), database.what)
 	}
 	config, err := buildPage(ctx, root, clerk.proxyURL)
 	if err != nil {
@@ -101,6 +118,13 @@ func run(ctx context.Context, race bool) error {
 	}))
 }
 
+// closing ends what writes a file. What it could not write is told.
+func closing(c io.Closer) {
+	if err := c.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, "warble:", err)
+	}
+}
+
 func listen(port string) (net.Listener, error) {
 	number, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
@@ -115,14 +139,14 @@ func listen(port string) (net.Listener, error) {
 
 // clerk is the Clerk instance in use.
 type clerk struct {
-	local        http.Handler // nil for an instance of Clerk's own
-	proxyURL     string       // where the page finds its Frontend API; "" for where the key says
-	what, signIn string       // for the banner
+	local        *fakeclerk.Clerk // nil for an instance of Clerk's own
+	proxyURL     string           // where the page finds its Frontend API; "" for where the key says
+	what, signIn string           // for the banner
 }
 
 // startClerk uses the instance that the environment names, or puts a local one
 // in its place and names that in the environment.
-func startClerk(ctx context.Context, root, origin string) (clerk, error) {
+func startClerk(ctx context.Context, root, origin, file string) (clerk, error) {
 	configured, err := project.CheckClerkKeys()
 	if err != nil {
 		return clerk{}, err
@@ -134,7 +158,7 @@ func startClerk(ctx context.Context, root, origin string) (clerk, error) {
 	if err := fakeclerk.FetchScripts(ctx, scripts); err != nil {
 		return clerk{}, err
 	}
-	local, err := fakeclerk.New(fakeclerk.Config{Origin: origin, Scripts: scripts})
+	local, err := fakeclerk.New(fakeclerk.Config{Origin: origin, Scripts: scripts, File: file, Log: os.Stderr})
 	if err != nil {
 		return clerk{}, err
 	}

@@ -110,7 +110,7 @@ func TestMistakesAtTheStartAreClear(t *testing.T) {
 	} {
 		command := exec.Command(taken.Binary())
 		command.Dir = test.dir
-		command.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "DATABASE_URL=", "CLERK_PUBLISHABLE_KEY="}, test.environment...)
+		command.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "DATABASE_URL=", "CLERK_PUBLISHABLE_KEY=", "WARBLE_DATA=" + folder}, test.environment...)
 		output, err := command.CombinedOutput()
 		if err == nil || !strings.Contains(string(output), test.want) || strings.Contains(string(output), "hunter2") || strings.Contains(string(output), "goroutine") {
 			t.Errorf("%s: %v\n%s\nwant it to fail with %q", test.name, err, output, test.want)

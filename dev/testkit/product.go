@@ -28,6 +28,8 @@ type Product struct {
 	tb  testing.TB
 	log Log
 	cmd *exec.Cmd
+
+	process *process.Process
 }
 
 // build makes the binary once per test process.
@@ -84,7 +86,7 @@ func StartIn(tb testing.TB, root string, environment map[string]string) *Product
 	p.cmd.Dir = root
 	// Set to nothing rather than left out: a developer's .env.local names a
 	// real database and must not be read here.
-	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), fmt.Sprint("PORT=", port),
+	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), fmt.Sprint("PORT=", port), "WARBLE_DATA=" + tb.TempDir(), "FRESH=",
 		"DATABASE_URL=", "CLERK_PUBLISHABLE_KEY=", "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY=", "CLERK_SECRET_KEY=", "CLERK_JWT_KEY=",
 		"CLERK_API_URL=", "CLERK_AUTHORIZED_PARTIES=", "POST_INTERVAL=", "VERCEL_URL=", "VERCEL_BRANCH_URL=",
 		"VERCEL_PROJECT_PRODUCTION_URL=", "GORACE=atexit_sleep_ms=0"}
@@ -101,7 +103,8 @@ func StartIn(tb testing.TB, root string, environment map[string]string) *Product
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { p.stop(started) })
+	p.process = started
+	tb.Cleanup(p.Stop)
 
 	err = started.WaitReady(timeout, func() error {
 		// A path with no function: no test's count of anything includes it.
@@ -117,14 +120,21 @@ func StartIn(tb testing.TB, root string, environment map[string]string) *Product
 	return p
 }
 
-func (p *Product) stop(started *process.Process) {
-	if err := started.Stop(os.Interrupt, timeout); err != nil { // Ctrl-C
+// Stop ends it as Ctrl-C does, unless it has ended.
+func (p *Product) Stop() {
+	if !p.process.Running() {
+		return
+	}
+	if err := p.process.Stop(os.Interrupt, timeout); err != nil { // Ctrl-C
 		p.tb.Errorf("warble did not end cleanly: %v\n%s", err, p.Log())
 	}
 	if strings.Contains(p.Log(), "DATA RACE") {
 		p.tb.Errorf("warble had a data race:\n%s", p.Log())
 	}
 }
+
+// Kill ends it as kill -9 does.
+func (p *Product) Kill() { p.process.Kill() }
 
 // Binary is command run itself, for tests of its start.
 func (p *Product) Binary() string { return p.cmd.Path }

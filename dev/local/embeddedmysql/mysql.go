@@ -1,6 +1,6 @@
 // Package embeddedmysql is the MySQL server that the local product runs inside its
 // own process: go-mysql-server, in memory, on loopback, made safe for writes
-// that come over several connections. What it holds ends with the process.
+// that come over several connections. A file may keep what it holds.
 package embeddedmysql
 
 import (
@@ -10,13 +10,14 @@ import (
 	"io"
 	"net"
 
-	sqle "github.com/dolthub/go-mysql-server"
 	"github.com/dolthub/go-mysql-server/memory"
 	"github.com/dolthub/go-mysql-server/server"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 	vitesslog "github.com/dolthub/vitess/go/vt/log"
 	"github.com/sirupsen/logrus"
+
+	"warble/dev/local/keep"
 )
 
 // database is the one database that exists from the start.
@@ -35,17 +36,22 @@ func init() {
 
 // Server is a running engine. Close ends it.
 type Server struct {
-	addr   net.Addr
-	server *server.Server
+	Found bool // whether the file had what an earlier server held
+
+	addr    net.Addr
+	server  *server.Server
+	engine  engine
+	handler *serialHandler
 }
 
 // Start listens on addr ("127.0.0.1:0" takes a free port) and serves until
 // Close. An address that is not loopback is an error: the server asks nobody
-// for a password.
+// for a password. What it holds is written to file, and read from there when it
+// starts; "" keeps nothing.
 //
 // A statement that fails is written to log with the engine's own error, unless a
 // unique key refused it: the functions expect that.
-func Start(addr string, log io.Writer) (*Server, error) {
+func Start(addr, file string, log io.Writer) (*Server, error) {
 	tcp, err := net.ResolveTCPAddr("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("read address of the embedded database: %w", err)
@@ -58,18 +64,32 @@ func Start(addr string, log io.Writer) (*Server, error) {
 		return nil, fmt.Errorf("listen for the embedded database: %w", err)
 	}
 
-	provider := memory.NewDBProvider(memory.NewDatabase(database))
-	s, err := server.NewServerWithHandler(
+	s := &Server{addr: listener.Addr(), engine: newEngine(), handler: &serialHandler{log: log}}
+	if file != "" {
+		if s.Found, err = keep.Load(file, log, s.engine.load); err != nil {
+			return nil, errors.Join(err, listener.Close())
+		}
+		if !s.Found {
+			s.engine = newEngine() // a damaged file may have left something
+		}
+		s.handler.kept = keep.Follow(file, log, func() ([]byte, error) {
+			s.handler.mu.Lock()
+			defer s.handler.mu.Unlock()
+			return s.engine.dump()
+		})
+	}
+	s.server, err = server.NewServerWithHandler(
 		server.Config{Listener: listener, Address: listener.Addr().String()},
-		sqle.NewDefault(provider), sql.NewContext, memory.NewSessionBuilder(provider), nil,
+		s.engine.Engine, sql.NewContext, memory.NewSessionBuilder(s.engine.provider), nil,
 		func(h mysql.Handler) (mysql.Handler, error) {
-			return &serialHandler{Handler: h, log: log}, nil
+			s.handler.Handler = h
+			return s.handler, nil
 		})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the embedded database: %w", err), listener.Close())
 	}
-	go s.Start() // returns nil, and only after Close
-	return &Server{listener.Addr(), s}, nil
+	go s.server.Start() // returns nil, and only after Close
+	return s, nil
 }
 
 // URL is what to put in DATABASE_URL. The user root has no password.
@@ -77,11 +97,14 @@ func (s *Server) URL() string {
 	return fmt.Sprintf("mysql://root@%s/%s", s.addr, database)
 }
 
-// Close stops listening, and what runs. A connection ends with its client, or with
+// Close stops listening, writes the file, and stops what runs. A connection ends with its client, or with
 // the process.
 func (s *Server) Close() error {
 	if err := s.server.Close(); err != nil {
 		return fmt.Errorf("stop listening: %w", err)
+	}
+	if err := s.handler.kept.Close(); err != nil {
+		return err
 	}
 	// The engine reports its own cancelled context as the error of a clean end.
 	if err := s.server.Engine.Close(); err != nil && !errors.Is(err, context.Canceled) {

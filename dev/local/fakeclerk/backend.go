@@ -89,7 +89,7 @@ func (c *Clerk) createUser(_ http.ResponseWriter, r *http.Request) (any, *apiErr
 	if wanted.Username == "" {
 		return nil, refuse("form_data_missing", "username", `["username"] data doesn't match user requirements set for this instance`)
 	}
-	u := &user{Person: Person{ID: newID("user"), Username: wanted.Username, Email: wanted.Emails[0]}, password: newID("password"), created: time.Now()}
+	u := &user{Person: Person{ID: newID("user"), Username: wanted.Username, Email: wanted.Emails[0]}, Password: newID("password"), Created: time.Now()}
 	c.users = append(c.users, u)
 	return c.userJSON(u), nil
 }

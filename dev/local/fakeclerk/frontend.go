@@ -24,10 +24,10 @@ const (
 
 // A client is one browser: its sign-in under way and its live sessions.
 type client struct {
-	id       string
-	created  time.Time
+	ID       string
+	Created  time.Time
 	signIn   *signIn
-	sessions []*session
+	Sessions []*session
 }
 
 type signIn struct {
@@ -37,9 +37,10 @@ type signIn struct {
 }
 
 type session struct {
-	id      string
+	ID      string
+	UserID  string
 	user    *user
-	created time.Time // when the password was given
+	Created time.Time // when the password was given
 }
 
 // frontend is the part of Clerk's Frontend API that ClerkJS asks for when
@@ -97,11 +98,11 @@ func (c *Clerk) ensureClient(w http.ResponseWriter, r *http.Request) *client {
 	if cl := c.clientOf(r); cl != nil {
 		return cl
 	}
-	cl := &client{id: newID("client"), created: time.Now()}
+	cl := &client{ID: newID("client"), Created: time.Now()}
 	key := r.Form.Get("__clerk_db_jwt")
 	if key == "" {
 		key = newID("key")
-		http.SetCookie(w, &http.Cookie{Name: clientCookie, Value: key, Path: "/",
+		http.SetCookie(w, &http.Cookie{Name: clientCookie, Value: key, Path: "/", MaxAge: int(sessionLife.Seconds()),
 			HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil})
 	}
 	c.clients[key] = cl
@@ -120,16 +121,16 @@ func (c *Clerk) clientJSON(cl *client) any {
 	}
 	sessions := []any{}
 	var last, signIn any
-	for _, s := range cl.sessions {
+	for _, s := range cl.Sessions {
 		sessions = append(sessions, c.sessionJSON(s))
-		last = s.id
+		last = s.ID
 	}
 	if cl.signIn != nil && cl.signIn.sessionID == "" {
 		signIn = c.signInJSON(cl.signIn)
 	}
 	return map[string]any{
-		"object": "client", "id": cl.id, "sessions": sessions, "last_active_session_id": last,
-		"sign_in": signIn, "created_at": cl.created.UnixMilli(), "updated_at": time.Now().UnixMilli(),
+		"object": "client", "id": cl.ID, "sessions": sessions, "last_active_session_id": last,
+		"sign_in": signIn, "created_at": cl.Created.UnixMilli(), "updated_at": time.Now().UnixMilli(),
 	}
 }
 
@@ -172,17 +173,17 @@ func (c *Clerk) attemptPassword(_ http.ResponseWriter, r *http.Request) (any, *a
 }
 
 func (c *Clerk) checkPassword(cl *client, password string) (any, *apiError) {
-	if password != cl.signIn.user.password {
+	if password != cl.signIn.user.Password {
 		return nil, refuse("form_password_incorrect", "password", "Password is incorrect. Try again, or use another method.")
 	}
-	cl.signIn.sessionID = startSession(cl, cl.signIn.user).id
+	cl.signIn.sessionID = startSession(cl, cl.signIn.user).ID
 	return c.wrapped(c.signInJSON(cl.signIn), cl), nil
 }
 
 // refuseSecondSession keeps to one person a browser, Clerk's default. ClerkJS
 // reacts to the code by showing who is signed in.
 func (c *Clerk) refuseSecondSession(r *http.Request) *apiError {
-	if cl := c.clientOf(r); cl == nil || len(cl.sessions) == 0 {
+	if cl := c.clientOf(r); cl == nil || len(cl.Sessions) == 0 {
 		return nil
 	}
 	return &apiError{http.StatusBadRequest, "session_exists", "You're already signed in.", ""}
@@ -237,23 +238,23 @@ func (c *Clerk) signUp(w http.ResponseWriter, r *http.Request) (any, *apiError) 
 	}
 	u := &user{
 		Person:   Person{ID: newID("user"), Username: strings.ToLower(username), FirstName: r.Form.Get("first_name"), LastName: r.Form.Get("last_name")},
-		password: password,
-		created:  time.Now(),
+		Password: password,
+		Created:  time.Now(),
 	}
 	c.users = append(c.users, u)
 	cl := c.ensureClient(w, r)
 	s := startSession(cl, u)
 	return c.wrapped(map[string]any{
 		"object": "sign_up", "id": newID("sua"), "status": "complete",
-		"created_user_id": u.ID, "created_session_id": s.id,
+		"created_user_id": u.ID, "created_session_id": s.ID,
 	}, cl), nil
 }
 
 // Sessions
 
 func startSession(cl *client, u *user) *session {
-	s := &session{newID("sess"), u, time.Now()}
-	cl.sessions = append(cl.sessions, s)
+	s := &session{newID("sess"), u.ID, u, time.Now()}
+	cl.Sessions = append(cl.Sessions, s)
 	return s
 }
 
@@ -262,8 +263,8 @@ func startSession(cl *client, u *user) *session {
 func (c *Clerk) withSession(answer func(*http.Request, *client, *session) (any, *apiError)) answerer {
 	return func(_ http.ResponseWriter, r *http.Request) (any, *apiError) {
 		if cl := c.clientOf(r); cl != nil {
-			for _, s := range cl.sessions {
-				if id := r.PathValue("id"); id == "" || id == s.id {
+			for _, s := range cl.Sessions {
+				if id := r.PathValue("id"); id == "" || id == s.ID {
 					return answer(r, cl, s)
 				}
 			}
@@ -278,11 +279,11 @@ func (c *Clerk) touchSession(_ *http.Request, cl *client, s *session) (any, *api
 
 func (c *Clerk) newToken(r *http.Request, _ *client, s *session) (any, *apiError) {
 	party := cmp.Or(r.Header.Get("Origin"), c.origin)
-	return map[string]any{"object": "token", "jwt": c.sessionToken(s.id, s.user.ID, party, s.created)}, nil
+	return map[string]any{"object": "token", "jwt": c.sessionToken(s.ID, s.user.ID, party, s.Created)}, nil
 }
 
 func (c *Clerk) endSession(_ *http.Request, cl *client, s *session) (any, *apiError) {
-	cl.sessions = slices.DeleteFunc(cl.sessions, func(other *session) bool { return other == s })
+	cl.Sessions = slices.DeleteFunc(cl.Sessions, func(other *session) bool { return other == s })
 	ended := c.sessionJSON(s)
 	ended["status"] = "removed"
 	return c.wrapped(ended, cl), nil
@@ -291,7 +292,7 @@ func (c *Clerk) endSession(_ *http.Request, cl *client, s *session) (any, *apiEr
 func (c *Clerk) signOut(_ http.ResponseWriter, r *http.Request) (any, *apiError) {
 	cl := c.clientOf(r)
 	if cl != nil {
-		cl.sessions, cl.signIn = nil, nil
+		cl.Sessions, cl.signIn = nil, nil
 	}
 	return map[string]any{"response": c.clientJSON(cl)}, nil
 }
@@ -300,7 +301,7 @@ func (c *Clerk) signOut(_ http.ResponseWriter, r *http.Request) (any, *apiError)
 func (c *Clerk) activeSessions(_ *http.Request, _ *client, own *session) (any, *apiError) {
 	active := []any{}
 	for _, cl := range c.clients {
-		for _, s := range cl.sessions {
+		for _, s := range cl.Sessions {
 			if s.user == own.user {
 				body := c.sessionJSON(s)
 				body["latest_activity"] = map[string]any{"object": "session_activity", "device_type": "This computer", "is_mobile": false, "ip_address": "127.0.0.1", "city": "loopback"}
@@ -343,17 +344,17 @@ func (c *Clerk) setPicture(r *http.Request, cl *client, s *session) (any, *apiEr
 	default:
 		return nil, refuse("form_param_format_invalid", "file", "Choose a picture in PNG, JPEG, GIF or WebP.")
 	}
-	s.user.picture, s.user.pictureID = picture, newID("img")
+	s.user.Picture, s.user.PictureID = picture, newID("img")
 	return c.wrapped(c.pictureJSON(s.user), cl), nil
 }
 
 func (c *Clerk) removePicture(_ *http.Request, cl *client, s *session) (any, *apiError) {
-	s.user.picture, s.user.pictureID = nil, ""
+	s.user.Picture, s.user.PictureID = nil, ""
 	return c.wrapped(c.pictureJSON(s.user), cl), nil
 }
 
 func (c *Clerk) pictureJSON(u *user) any {
-	return map[string]any{"object": "image", "id": orNil(u.pictureID), "name": u.Username, "public_url": c.imageURL(u)}
+	return map[string]any{"object": "image", "id": orNil(u.PictureID), "name": u.Username, "public_url": c.imageURL(u)}
 }
 
 func (c *Clerk) deleteUser(_ *http.Request, cl *client, s *session) (any, *apiError) {
@@ -364,7 +365,7 @@ func (c *Clerk) deleteUser(_ *http.Request, cl *client, s *session) (any, *apiEr
 func (c *Clerk) forget(u *user) map[string]any {
 	c.users = slices.DeleteFunc(c.users, func(other *user) bool { return other == u })
 	for _, each := range c.clients {
-		each.sessions = slices.DeleteFunc(each.sessions, func(s *session) bool { return s.user == u })
+		each.Sessions = slices.DeleteFunc(each.Sessions, func(s *session) bool { return s.user == u })
 		if each.signIn != nil && each.signIn.user == u {
 			each.signIn = nil
 		}
@@ -374,11 +375,11 @@ func (c *Clerk) forget(u *user) map[string]any {
 
 func (c *Clerk) sessionJSON(s *session) map[string]any {
 	return map[string]any{
-		"object": "session", "id": s.id, "status": "active", "user": c.userJSON(s.user), "public_user_data": c.publicUserData(s.user),
-		"factor_verification_age":     []int{int(time.Since(s.created).Minutes()), -1},
+		"object": "session", "id": s.ID, "status": "active", "user": c.userJSON(s.user), "public_user_data": c.publicUserData(s.user),
+		"factor_verification_age":     []int{int(time.Since(s.Created).Minutes()), -1},
 		"last_active_organization_id": nil,
-		"expire_at":                   s.created.Add(sessionLife).UnixMilli(), "abandon_at": s.created.Add(sessionLife).UnixMilli(),
-		"last_active_at": time.Now().UnixMilli(), "created_at": s.created.UnixMilli(), "updated_at": s.created.UnixMilli(),
+		"expire_at":                   s.Created.Add(sessionLife).UnixMilli(), "abandon_at": s.Created.Add(sessionLife).UnixMilli(),
+		"last_active_at": time.Now().UnixMilli(), "created_at": s.Created.UnixMilli(), "updated_at": s.Created.UnixMilli(),
 	}
 }
 

@@ -40,16 +40,16 @@ var People = []Person{
 
 type user struct {
 	Person
-	password  string
-	created   time.Time
-	picture   []byte // uploaded; nil for the drawn one
-	pictureID string // changes with each upload, so that browsers ask again
+	Password  string
+	Created   time.Time
+	Picture   []byte // uploaded; nil for the drawn one
+	PictureID string // changes with each upload, so that browsers ask again
 }
 
 func demoUsers() []*user {
 	var users []*user
 	for _, p := range People {
-		users = append(users, &user{Person: p, password: Password, created: time.Now()})
+		users = append(users, &user{Person: p, Password: Password, Created: time.Now()})
 	}
 	return users
 }
@@ -91,7 +91,7 @@ func (c *Clerk) userJSON(u *user) map[string]any {
 		"image_url": c.imageURL(u), "has_image": true, "profile_image_id": "img_" + u.ID,
 		"primary_email_address_id": primary, "email_addresses": emails,
 		"password_enabled": true, "delete_self_enabled": true, "public_metadata": u.publicMetadata(),
-		"created_at": u.created.UnixMilli(), "updated_at": u.created.UnixMilli(),
+		"created_at": u.Created.UnixMilli(), "updated_at": u.Created.UnixMilli(),
 	}
 }
 
@@ -105,8 +105,8 @@ func (u *user) publicMetadata() map[string]any {
 }
 
 func (c *Clerk) imageURL(u *user) string {
-	if u.picture != nil {
-		return c.origin + Prefix + "/img/" + u.pictureID
+	if u.Picture != nil {
+		return c.origin + Prefix + "/img/" + u.PictureID
 	}
 	return c.origin + Prefix + "/img/" + u.ID + ".svg"
 }
@@ -131,7 +131,7 @@ var portraits embed.FS
 func (c *Clerk) servePicture(w http.ResponseWriter, r *http.Request) {
 	file := r.PathValue("file")
 	c.mu.Lock()
-	at := slices.IndexFunc(c.users, func(u *user) bool { return file == u.ID+".svg" || u.picture != nil && file == u.pictureID })
+	at := slices.IndexFunc(c.users, func(u *user) bool { return file == u.ID+".svg" || u.Picture != nil && file == u.PictureID })
 	var u user
 	if at >= 0 {
 		u = *c.users[at]
@@ -144,9 +144,9 @@ func (c *Clerk) servePicture(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'") // opened by itself it is a document
 	w.Header().Set("Cache-Control", "public, max-age=3600")
-	if file == u.pictureID {
-		w.Header().Set("Content-Type", http.DetectContentType(u.picture))
-		_, _ = w.Write(u.picture) // the caller has gone; nobody to tell
+	if file == u.PictureID {
+		w.Header().Set("Content-Type", http.DetectContentType(u.Picture))
+		_, _ = w.Write(u.Picture) // the caller has gone; nobody to tell
 		return
 	}
 	w.Header().Set("Content-Type", "image/svg+xml")
