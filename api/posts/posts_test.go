@@ -375,6 +375,24 @@ func TestFeedsKeepTheLinesOfAPost(t *testing.T) {
 	}
 }
 
+// A feed reader follows the feed's links, and takes entries with a known id for read:
+// ids stay the same on every domain of the site.
+func TestFeedsNameTheirPageAndKeepTheirIDs(t *testing.T) {
+	posts := []post.Post{{ID: 7, UserID: "user_1", Author: &post.Author{Name: "Ada"}}}
+	for _, test := range []struct{ production, path, page, title, id string }{
+		{"", "", "https://www.warble.example:8443/", "Warble", "tag:www.warble.example,2026:"},
+		{"warble.example", "", "https://www.warble.example:8443/", "Warble", "tag:warble.example,2026:"},
+		{"warble.example", "/u/user_1", "https://www.warble.example:8443/u/user_1", "Ada on Warble", "tag:warble.example,2026:"},
+	} {
+		t.Setenv("VERCEL_PROJECT_PRODUCTION_URL", test.production)
+		r, _ := http.NewRequest("GET", "https://www.warble.example:8443/feed.xml", nil)
+		feed := atomOf(r, test.path, posts)
+		if feed.Links[1].Href != test.page || feed.Title != test.title || feed.ID != test.id+test.path+"/feed" || feed.Entries[0].ID != test.id+"/p/7" {
+			t.Errorf("%+v: %q %q %q %q", test, feed.Links[1].Href, feed.Title, feed.ID, feed.Entries[0].ID)
+		}
+	}
+}
+
 // Names are what their people write at Clerk, and no more to be trusted than texts.
 func TestHostileNamesAndTextsAddNoMarkup(t *testing.T) {
 	marks := regexp.MustCompile(`[<>"']`)

@@ -66,7 +66,7 @@ func checkProblem(t *testing.T, got served, status int, cause string) {
 	if got.status != status || body.Status != status || body.Title != http.StatusText(status) || body.Type == "" || body.Detail == "" || body.RequestID != "fra1::1" {
 		t.Errorf("%d %s; want a problem of status %d with type, title, detail and request id", got.status, got.body, status)
 	}
-	if got.header.Get("Content-Type") != "application/problem+json" || got.header.Get("Cache-Control") != "no-store" || got.header.Get("Etag") != "" {
+	if (got.header.Get("X-Robots-Tag") == "noindex") != (status == 404) || got.header.Get("Content-Type") != "application/problem+json" || got.header.Get("Cache-Control") != "no-store" || got.header.Get("Etag") != "" {
 		t.Errorf("header %v; want a problem that nobody stores", got.header)
 	}
 	var line struct {
@@ -95,6 +95,15 @@ func TestReadersGetJSONThatTheCDNMayKeepForASecond(t *testing.T) {
 	private := serve(t, "GET", "/api/posts/1", nil, func(*Request) (*Response, error) { return &Response{Status: 200, Body: JSON(1)}, nil })
 	if cc := private.header.Get("Cache-Control"); cc != "private, no-store" {
 		t.Errorf("with a session: Cache-Control %q; want private, no-store", cc)
+	}
+}
+
+func TestANewPostsAddressIsInItsAnswer(t *testing.T) {
+	for _, location := range []string{"", "/api/posts/42"} {
+		got := serve(t, "GET", "/api/posts/1", nil, func(*Request) (*Response, error) { return &Response{Status: 201, Location: location}, nil })
+		if values, has := got.header["Location"]; has != (location != "") || got.header.Get("Location") != location {
+			t.Errorf("Location %q; want %q", values, location)
+		}
 	}
 }
 

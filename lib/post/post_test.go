@@ -196,6 +196,8 @@ func TestQueryStringSelectsThePageOrSaysWhatToSend(t *testing.T) {
 		{"limit=", Page{}, 400}, {"limit=0", Page{}, 400}, {"limit=101", Page{}, 400}, {"limit=-1", Page{}, 400},
 		{"limit=1.0", Page{}, 400}, {"limit=+1", Page{}, 400}, {"limit=01", Page{}, 400}, {"limit=1e1", Page{}, 400},
 		{"limit=99999999999999999999", Page{}, 400}, {"limit=1&limit=2", Page{}, 400},
+		{"userId=user_~", Page{20, "user_~", newest}, 0},
+		{"before=253402300799999-1", Page{20, "", Cursor{newest.CreatedAt, 1}}, 0}, {"before=253402300800000-1", Page{}, 400},
 		{"before=", Page{}, 400}, {"before=x", Page{}, 400}, {"before=1700000000123", Page{}, 400},
 		{"userId=", Page{}, 400}, {"userId=ada", Page{}, 400}, {"userId=user_", Page{}, 400},
 		{"userId=user_%C3%A9", Page{}, 400}, {"userId=user_a%20b", Page{}, 400}, {"userId=user_a%00", Page{}, 400},

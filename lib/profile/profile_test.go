@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -172,16 +174,26 @@ func TestRoomForNewProfilesIsNotTakenFromThePageThatAsks(t *testing.T) {
 			t.Errorf("%s has no author", ids[i])
 		}
 	}
-	if len(d.entries) > capacity {
-		t.Errorf("%d profiles kept, of %d", len(d.entries), capacity)
+	if len(d.entries) != capacity {
+		t.Errorf("%d profiles kept; want %d, and room made for one", len(d.entries), capacity)
 	}
 }
 
-func TestWithoutASecretKeyPostsGoWithoutAuthors(t *testing.T) {
+func TestWithoutASecretKeyPostsGoWithoutAuthorsAndTheLogSaysSo(t *testing.T) {
 	t.Setenv("CLERK_SECRET_KEY", "")
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stderr := os.Stderr
+	os.Stderr = log
+	defer func() { os.Stderr = stderr }()
 	posts := []post.Post{{UserID: "user_1"}}
 	Fill(context.Background(), posts)
 	if posts[0].Author != nil {
 		t.Errorf("author %v", posts[0].Author)
+	}
+	if said, err := os.ReadFile(log.Name()); err != nil || strings.Count(string(said), "CLERK_SECRET_KEY is missing") != 1 {
+		t.Errorf("the log has %q, %v; want one line that names the variable", said, err)
 	}
 }
