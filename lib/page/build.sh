@@ -1,8 +1,9 @@
 #!/bin/sh
 # Writes the page's configuration, public/config.js (or $1), from the environment.
 # vercel.json's buildCommand runs it, and so does the local server. It needs
-# nothing but a POSIX shell and coreutils, and fails with one line that says what
-# to set where: a wrong variable would be found out by the page's readers.
+# nothing but a POSIX shell and coreutils, for a deployment npm too, and fails with
+# one line that says what to set where: a wrong variable would be found out by the
+# page's readers.
 set -eu
 LC_ALL=C # bytes: patterns mean the same everywhere
 
