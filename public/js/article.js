@@ -6,14 +6,18 @@ import { me, moderator, nameOf, people } from './people.js';
 import { findLinks } from './text.js';
 import { exactly, locale, relative } from './time.js';
 
-/** The post that an article shows. */
+/** @typedef {import('./changes.js').Post} Post */
+/** @typedef {import('./people.js').Author} Author */
+
+/** The post that an article shows. @type {WeakMap<Element, Post>} */
 const posts = new WeakMap();
 
 let count = 0;
 
+/** @param {Element} article */
 export const postOf = (article) => posts.get(article);
 
-/** A new article, or the one that index.html made, for a post. */
+/** A new article, or the one that index.html made, for a post. @param {Post} post @param {HTMLElement} [article] */
 export function createPost(post, article = copy('post')) {
   part(article, 'name').id = `by${++count}`;
   part(article, 'text').id = `text${count}`;
@@ -24,7 +28,7 @@ export function createPost(post, article = copy('post')) {
   return article;
 }
 
-/** Shows a post in an article that shows it already, or the one before it. What has the focus keeps it. */
+/** Shows a post in an article that shows it already, or the one before it. What has the focus keeps it. @param {HTMLElement} article @param {Post} post */
 export function fillPost(article, post) {
   const { id, userId, createdAt, updatedAt } = post;
   const sending = id < 0;
@@ -47,12 +51,12 @@ export function fillPost(article, post) {
   showButtons(article);
 }
 
-/** The end of the id tells two people without names apart. */
+/** The end of the id tells two people without names apart. @param {HTMLElement} root @param {Author} [author] @param {string} [id] */
 export function showHandle(root, author, id = '') {
   part(root, 'handle').textContent = author?.username ? `@${author.username}` : author?.name ? '' : id.slice(-6);
 }
 
-/** Edit is for one's own posts, Delete for moderators too. The server decides. */
+/** Edit is for one's own posts, Delete for moderators too. The server decides. @param {Element} article */
 function showButtons(article) {
   const { id, userId } = postOf(article);
   part(article, 'share').hidden = id < 0;
@@ -67,12 +71,12 @@ const cut = new ResizeObserver((texts) => {
   for (const { target } of texts) part(target.parentNode, 'more').hidden = target.scrollHeight - target.clientHeight < 9;
 });
 
-/** The picture, over one drawn by app.css. */
+/** The picture, over one drawn by app.css. @param {HTMLElement} face @param {string} id @param {Author} [author] */
 export function drawFace(face, id, author) {
   const source = author?.imageUrl ?? '';
   if (face.dataset.face === id + source) return;
   face.dataset.face = id + source;
-  face.style.setProperty('--hue', [...id].reduce((hash, char) => (hash * 31 + char.charCodeAt(0)) % 360, 0));
+  face.style.setProperty('--hue', String([...id].reduce((hash, char) => (hash * 31 + char.charCodeAt(0)) % 360, 0)));
   face.replaceChildren();
   if (!/^https?:/.test(source)) return;
   const url = new URL(source);
@@ -81,7 +85,7 @@ export function drawFace(face, id, author) {
   face.append(Object.assign(picture, { alt: '', onerror: () => picture.remove(), src: url.href }));
 }
 
-/** At most one empty line in a row is shown. */
+/** At most one empty line in a row is shown. @param {HTMLElement} element @param {string} content */
 function showText(element, content) {
   const text = content.replace(/\n([^\S\n]*\n){2,}/g, '\n\n');
   element.textContent = '';
@@ -95,7 +99,7 @@ function showText(element, content) {
   element.append(text.slice(shown));
 }
 
-/** time has two spans, one for each kind of reader. */
+/** time has two spans, one for each kind of reader. @param {HTMLTimeElement} time @param {string} iso */
 function showTime(time, iso) {
   time.dateTime = iso;
   time.lang = locale;
@@ -108,10 +112,12 @@ setInterval(() => {
   for (const time of document.querySelectorAll('time')) time.children[0].textContent = relative(time.dateTime);
 }, 20_000);
 
+/** @param {Element} article */
 function openPost(article) {
   if (!article.closest('[data-kind=post]')) part(article, 'link').click();
 }
 
+/** @param {HTMLAnchorElement} link @param {HTMLElement} line */
 async function share({ href }, line) {
   try {
     if (navigator.share) return await navigator.share({ url: href });

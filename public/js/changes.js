@@ -64,6 +64,13 @@ export function remember(id, post, created = false) {
   writeStorage('sessionStorage', name, [...rest, { id, post, created: created || old?.created, at: Date.now() }]);
 }
 
+/** Remembers that posts have been deleted. @param {number[]} ids */
+export function rememberDeleted(ids) {
+  const rest = recent().filter(({ id }) => !ids.includes(id));
+  const deleted = ids.map((id) => /** @type {OwnChange} */ ({ id, post: null, created: false, at: Date.now() }));
+  writeStorage('sessionStorage', name, [...rest, ...deleted]);
+}
+
 /**
  * Lays one's own changes over an answer. A new post that it lacks, and that belongs there, may have been deleted on
  * another device: an address that is new to the CDN tells.

@@ -2,7 +2,7 @@
 // may delete anybody's. A change is shown at once, and taken back when it is refused. It may end in another place than
 // it began in: what is told names posts and people, never what is on the screen.
 
-import { fillPost, postOf } from './article.js';
+import { postOf } from './article.js';
 import { remember, tell } from './changes.js';
 import { findDraft } from './composer.js';
 import { Draft } from './draft.js';
@@ -63,7 +63,7 @@ function edit(article, post) {
     if (wrong) return field.focus();
     if (content === post.content) return cancel();
     close();
-    save(article, { ...post, content }, post, draft, signal);
+    save({ ...post, content }, post, draft, signal);
   };
   article.classList.add('editing');
   article.lastElementChild.append(element);
@@ -77,11 +77,10 @@ function edit(article, post) {
   });
 }
 
-/** @param {HTMLElement} article @param {Post} post as it is to be @param {Post} before @param {Draft} draft @param {AbortSignal} signal */
-async function save(article, post, before, draft, signal) {
+/** @param {Post} post as it is to be @param {Post} before @param {Draft} draft @param {AbortSignal} signal */
+async function save(post, before, draft, signal) {
   const { id, content } = post;
-  fillPost(article, { ...post, updatedAt: new Date(now()).toISOString() });
-  say(part(article, 'says'), 'Saving…');
+  tell('post', { post: { ...post, updatedAt: new Date(now()).toISOString() }, says: 'Saving…' });
   try {
     const { updatedAt } = await draft.publish(() => requestAsMe(`/api/posts/${id}`, { method: 'PATCH', content }, signal));
     showSaved({ ...post, updatedAt });

@@ -71,8 +71,8 @@ export function excerpt(text, most) {
  * sentence in another script can go on without a space. A dot at the end is the host's before a slash only.
  */
 const beginning = (() => {
-  const of = (chars, more = chars) => String.raw`(?:${one(chars)}(?:(?:[_-]|${one(more)})*${one(more)})?)`;
-  const one = (chars) => String.raw`(?!\p{Default_Ignorable_Code_Point})[${chars}]`;
+  const of = (/** @type {string} */ chars, more = chars) => String.raw`(?:${one(chars)}(?:(?:[_-]|${one(more)})*${one(more)})?)`;
+  const one = (/** @type {string} */ chars) => String.raw`(?!\p{Default_Ignorable_Code_Point})[${chars}]`;
   const label = of(String.raw`\p{L}\p{Nd}`, String.raw`\p{L}\p{Nd}\p{M}`);
   const latin = of(String.raw`\p{Script=Latin}\p{Nd}`, String.raw`\p{Script=Latin}\p{Nd}\p{M}`);
   return new RegExp(String.raw`https?:\/\/((?:\[[\da-f:.]+\]|(?:${label}\.)*(?:${latin}|${label})(?:\.(?=\/))?)(?::\d+)?)`, 'giu');
@@ -94,6 +94,7 @@ const endMark = /[.,;:!?'*|^]|(?!\p{ASCII}|\p{Pe})[\p{P}\p{Sm}]/u;
 const nests = /[/=?#:+]/;
 
 /** Where the address ends whose host ends at hostEnd. */
+/** @param {string} text @param {number} from @param {number} hostEnd */
 function endOf(text, from, hostEnd) {
   if (!'/?#'.includes(text[hostEnd] ?? ' ')) return hostEnd;
   // **address**, _address_: what stands directly before it ends it, if no word goes on.

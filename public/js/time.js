@@ -42,6 +42,7 @@ export const fromNow = (seconds) => (seconds <= 90 ? ahead.format(Math.ceil(seco
 export const exactly = (iso) => full.format(Date.parse(iso));
 
 /** The number of the day on the reader's calendar: one more for each midnight, however long the days are. */
+/** @param {number} time */
 function dayOf(time) {
   const at = new Date(time);
   return Date.UTC(at.getFullYear(), at.getMonth(), at.getDate()) / 1000 / day;

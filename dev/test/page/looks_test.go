@@ -1,6 +1,7 @@
 package page
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -123,6 +125,16 @@ func looks(t *testing.T, s *site) {
 		tab.Go(s.URL + path)
 		tab.Wait(`document.querySelector('h1').innerText.length > 1`)
 		widths(path)
+	}
+
+	tab.Go(s.URL + "/u/" + ada)
+	tab.Wait(`document.querySelector('article')`)
+	tab.Do("print", chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+		return err
+	}))
+	if printed := browser.Eval[[]string](tab, `[...document.querySelectorAll('button, form, aside')].filter((e) => e.checkVisibility()).map((e) => e.outerHTML)`); len(printed) > 0 {
+		t.Errorf("on paper there are things to press: %q", printed)
 	}
 
 	s.proxy.Hang() // the skeleton stays

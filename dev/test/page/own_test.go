@@ -141,15 +141,20 @@ func endsElsewhere(t *testing.T, s *site) {
 }
 
 func mistakesShow(t *testing.T, s *site) {
-	found := &breaches{TB: t}
-	tab := s.browser.NewContext(found)
-	tab.Fail("*/clerk.browser.js", browser.Outcome{Status: 200, Header: map[string]string{"Content-Type": "text/javascript", "Access-Control-Allow-Origin": "*"}, Body: "window.Clerk = { load() {} }"})
-	tab.StartLoading(s.URL)
-	tab.Text("Signing in cannot be reached just now.")
-	found.mu.Lock()
-	defer found.mu.Unlock()
-	if !strings.Contains(strings.Join(found.said, "\n"), "addListener") {
-		t.Errorf("the console says %q; want what is wrong", found.said)
+	for _, mistake := range []struct{ file, script, says, console string }{
+		{"*/clerk.browser.js", "window.Clerk = { load() {} }", "Signing in cannot be reached just now.", "addListener"},
+		{"*/js/person.js", "export const connect = nowhere;", "Signing in could not be loaded.", "nowhere is not defined"},
+	} {
+		found := &breaches{TB: t}
+		tab := s.browser.NewContext(found)
+		tab.Fail(mistake.file, browser.Outcome{Status: 200, Header: map[string]string{"Content-Type": "text/javascript", "Access-Control-Allow-Origin": "*"}, Body: mistake.script})
+		tab.StartLoading(s.URL)
+		tab.Text(mistake.says)
+		found.mu.Lock()
+		if !strings.Contains(strings.Join(found.said, "\n"), mistake.console) {
+			t.Errorf("the console says %q; want what is wrong in %s", found.said, mistake.file)
+		}
+		found.mu.Unlock()
 	}
 }
 

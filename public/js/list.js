@@ -1,0 +1,225 @@
+// A place on the screen: its heading, "new posts", its articles, older posts, and its messages. Which posts there are
+// is feed.js's, when they are read poll.js's, and how they stand articles.js's.
+
+import { Problem } from './api.js';
+import { fillPost } from './article.js';
+import { Articles, focusOn } from './articles.js';
+import { news, rememberDeleted, withOwn } from './changes.js';
+import { copy, part, say } from './elements.js';
+import { Feed } from './feed.js';
+import { drawHeading, lastLine, nameWindow } from './heading.js';
+import { readPage } from './pages.js';
+import { Poll } from './poll.js';
+import { positionIn, scrollToPosition } from './position.js';
+import { fromNow } from './time.js';
+
+/** @typedef {import('./changes.js').News} News */
+/** @typedef {import('./changes.js').NewsType} NewsType */
+/** @typedef {import('./changes.js').Post} Post */
+/** @typedef {import('./feed.js').Change} Change */
+/** @typedef {import('./pages.js').Place} Place */
+
+/** @typedef {import('./position.js').Position} Position */
+
+/** How far below the window older posts are read already. */
+const reach = '600px';
+
+export class List {
+  /** The page has drawn the first place's while it waited for the modules. */
+  element = window.early?.place ?? copy('place');
+  #posts = part(this.element, 'posts');
+  #older = part(this.element, 'older');
+  #fresh = part(this.element, 'fresh');
+  #again = part(this.element, 'again');
+  #line = part(this.element, 'line');
+  #shown = false;
+  #end = new AbortController();
+  #nearEnd = new IntersectionObserver((seen) => {
+    if (seen.some(({ isIntersecting }) => isIntersecting)) this.#readOlder();
+  }, { rootMargin: reach });
+
+  /** @param {Place} place @param {Position | null} position where the reader was */
+  constructor(place, position) {
+    this.place = place;
+    this.articles = new Articles(this.#posts, place.kind === 'post', part(this.element, 'title'));
+    this.position = position;
+    this.feed = new Feed(place, {
+      read: (before, limit) => readPage(place, before, limit),
+      withOwn,
+      changed: (change) => this.#apply(change),
+      isEdited: (id) => this.articles.of(id)?.matches('.editing') ?? false,
+    });
+    this.poll = new Poll(() => this.#read(), (error, wait) => this.#failed(error, wait));
+    this.element.dataset.kind = place.kind;
+    this.#again.onclick = () => this.poll.ask();
+    this.#older.onclick = () => this.#readOlder();
+    this.#fresh.onclick = () => this.#showNew();
+    this.#follow();
+  }
+
+  show() {
+    this.#shown = true;
+    this.#drawHeading();
+    return this.poll.start();
+  }
+
+  /** It is kept for Back. */
+  hide() {
+    this.#shown = false;
+    this.poll.stop();
+  }
+
+  /** It is not kept any more. */
+  drop() {
+    this.#end.abort();
+    this.#nearEnd.disconnect();
+  }
+
+  online() {
+    this.poll.online();
+    this.#watchEnd();
+  }
+
+  /** @returns {Position | null} */
+  whereReaderIs() {
+    return positionIn(this.feed.stored(), (post) => this.articles.topOf(post));
+  }
+
+  /** Scrolls to a position. Tells whether enough is shown for it. @param {Position | null} position */
+  restore(position) {
+    return scrollToPosition(position, this.feed.stored(), (post) => this.articles.topOf(post));
+  }
+
+  /** Reads for poll.js, and tells it whether something was new. */
+  async #read() {
+    if (this.feed.loaded) {
+      const isNew = await this.feed.check();
+      if (this.feed.shown.length) this.#drawHeading();
+      else this.#settle();
+      return isNew;
+    }
+    await this.feed.load(() => !this.position || this.restore(this.position));
+    this.articles.end();
+    this.position = null;
+    this.#watchEnd();
+    this.#settle();
+    return true;
+  }
+
+  /** @param {any} error @param {number} wait in ms */
+  #failed(error, wait) {
+    if (!(error instanceof Problem)) reportError(error);
+    if (this.feed.loaded) return;
+    if (!this.feed.shown.length) this.#posts.replaceChildren(); // the message takes the skeletons' place
+    this.#say(`${error.message} Trying again ${fromNow(wait / 1000)}.`);
+    this.#again.hidden = false;
+  }
+
+  async #readOlder() {
+    if (!this.feed.next || this.#older.ariaDisabled === 'true') return;
+    this.#posts.ariaBusy = 'true';
+    this.#older.ariaDisabled = 'true';
+    this.#nearEnd.disconnect();
+    const last = this.#posts.lastElementChild;
+    const hadFocus = document.activeElement === this.#older;
+    try {
+      await this.feed.older();
+      this.#settle();
+      this.#watchEnd();
+      if (this.feed.next) this.#say('Older posts are below.', true);
+      else if (hadFocus) focusOn(last?.nextElementSibling); // the button is gone
+    } catch (error) {
+      this.#nearEnd.disconnect(); // only the button asks now, or coming back online
+      this.#say(/** @type {Error} */ (error).message);
+      if (!(error instanceof Problem)) reportError(error);
+    }
+    this.#older.ariaDisabled = 'false';
+    this.articles.number();
+  }
+
+  /** Reads what is older when its button is near. */
+  #watchEnd() {
+    this.#nearEnd.disconnect();
+    this.#older.hidden = !this.feed.next;
+    if (this.feed.next) this.#nearEnd.observe(this.#older);
+  }
+
+  async #showNew() {
+    const [first] = this.feed.waiting;
+    if (this.feed.gap) {
+      this.feed.loaded = false; // more came than one page: begin again
+      await this.poll.askAnew();
+      if (!this.feed.loaded) return;
+    } else {
+      this.feed.showWaiting();
+      this.#settle();
+    }
+    scrollTo({ top: 0 });
+    focusOn(this.articles.of(first.id) ?? this.#posts.firstElementChild);
+  }
+
+  /** @param {Change} change */
+  #apply({ type, post, above, was, id }) {
+    if (type === 'begin') this.articles.begin();
+    if (type === 'put') this.articles.put(post, above, was);
+    if (type === 'remove') this.articles.remove(id);
+    if (type === 'waiting') this.#drawNew();
+  }
+
+  #drawNew() {
+    const { waiting: { length }, gap } = this.feed;
+    this.#fresh.hidden = length === 0;
+    this.#fresh.textContent = `${length}${gap ? '+' : ''} new post${length === 1 ? '' : 's'}`;
+  }
+
+  /** Follows one's own changes, and who is signed in, also while it is only kept for Back. */
+  #follow() {
+    const { signal } = this.#end;
+    document.addEventListener('session', () => this.#drawForMe(), { signal });
+    /** @param {NewsType} type @param {(detail: News) => void} act */
+    const on = (type, act) => news.addEventListener(type, (event) => {
+      const { detail } = /** @type {CustomEvent<News>} */ (event);
+      act(detail);
+      this.articles.number();
+      if (!this.feed.loaded) return;
+      this.#settle();
+      if (detail.aloud && this.feed.shown.length) this.#say(detail.aloud, true);
+    }, { signal });
+    on('sending', ({ post }) => this.feed.sending(post));
+    on('unsent', ({ id }) => this.feed.unsent(id));
+    on('gone', ({ id }) => this.feed.deleting(id));
+    on('cleared', ({ userId }) => rememberDeleted(this.feed.cleared(userId)));
+    on('post', ({ post, replaces, says, mood }) => {
+      this.feed.accepted(post, replaces);
+      const article = this.articles.of(post.id);
+      if (article && says) say(part(article, 'says'), says, mood);
+    });
+  }
+
+  #drawForMe() {
+    if (!this.#shown) { // article.js changes the buttons of what is shown
+      for (const post of this.feed.stored()) fillPost(this.articles.of(post.id), post);
+    } else if (this.feed.loaded) this.#settle();
+    else this.#drawHeading();
+  }
+
+  /** @param {string} text @param {boolean} [aloud] for screen readers only */
+  #say(text, aloud = false) {
+    this.#line.classList.toggle('vh', aloud);
+    if (this.#line.textContent !== text) this.#line.textContent = text; // else it would be announced again
+  }
+
+  /** Says what there is after a change. */
+  #settle() {
+    this.#again.hidden = true;
+    this.articles.number();
+    this.#say(lastLine(this.place, !this.feed.shown.length, !this.feed.next));
+    this.#drawHeading();
+  }
+
+  #drawHeading() {
+    const [post] = this.feed.stored();
+    drawHeading(this.element, this.place, post, this.feed.loaded);
+    if (this.#shown) nameWindow(this.place, post, this.feed.loaded);
+  }
+}
