@@ -35,14 +35,21 @@ const minute = 60;
 const hour = 60 * minute;
 const day = 24 * hour;
 
-/** So many seconds from now, in English: "in 5 seconds". @param {number} seconds */
-export const fromNow = (seconds) => (seconds <= 90 ? ahead.format(Math.ceil(seconds), 'second') : ahead.format(Math.ceil(seconds / minute), 'minute'));
+/** So many seconds from now, in English: "in 5 seconds". Two or more of a unit, unless it is a second. @param {number} seconds */
+export function fromNow(seconds) {
+  if (seconds <= 1.5 * minute) return ahead.format(Math.ceil(seconds), 'second');
+  if (seconds <= 1.5 * hour) return ahead.format(Math.ceil(seconds / minute), 'minute');
+  if (seconds <= 1.5 * day) return ahead.format(Math.ceil(seconds / hour), 'hour');
+  return ahead.format(Math.ceil(seconds / day), 'day');
+}
 
 /** A time in full. @param {string} iso */
 export const exactly = (iso) => full.format(Date.parse(iso));
 
-/** The number of the day on the reader's calendar: one more for each midnight, however long the days are. */
-/** @param {number} time */
+/**
+ * The number of the day on the reader's calendar: one more for each midnight, however long the days are.
+ * @param {number} time
+ */
 function dayOf(time) {
   const at = new Date(time);
   return Date.UTC(at.getFullYear(), at.getMonth(), at.getDate()) / 1000 / day;

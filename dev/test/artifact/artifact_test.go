@@ -37,8 +37,6 @@ func files(t *testing.T, dir string, keep func(path string) bool) []string {
 	return found
 }
 
-func every(string) bool { return true }
-
 // A file under api/ that is no function is a route to nowhere; a function that
 // is no file of ours is one that anybody can call.
 func TestEveryFileUnderAPIIsAFunctionAndNothingElseIs(t *testing.T) {

@@ -44,7 +44,7 @@ func databases() map[string]func(*testing.T) *testkit.Server {
 func startServer(t *testing.T) *testkit.Server { return testkit.StartServer(t) }
 
 func startEmbedded(t *testing.T) *testkit.Server {
-	server, err := embeddedmysql.Start("127.0.0.1:0", io.Discard)
+	server, err := embeddedmysql.Start("127.0.0.1:0", "", io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,14 +64,9 @@ func eachDatabase(t *testing.T, environment map[string]string, check func(t *tes
 	}
 }
 
-// onServer opens Warble on a database that runs several writes at once. The
-// embedded engine runs one statement at a time and has no such races.
-func onServer(t *testing.T, environment map[string]string) *api {
-	t.Helper()
-	return onServers(t, 1, environment)[0]
-}
-
-// onServers opens several instances of Warble on one database.
+// onServers opens several instances of Warble on one database that runs several
+// writes at once. The embedded engine runs one statement at a time and has no such
+// races.
 func onServers(t *testing.T, instances int, environment map[string]string) (all []*api) {
 	t.Helper()
 	server := testkit.StartServer(t)
