@@ -92,7 +92,12 @@ page_types() {
   dev/npm/node_modules/.bin/tsc -p dev/test/page
 }
 
-page_modules() { node --test dev/test/page/*.test.js; }
+page_modules() {
+  # An older Node.js takes the page's modules for CommonJS, since no package.json names them.
+  [ "$(node -p process.features.require_module)" = true ] ||
+    { echo "Node.js $(node --version) is too old: install 20.19, or 22.12 or newer" >&2; return 1; }
+  node --test dev/test/page/*.test.js
+}
 
 go_tool() { # go_tool PACKAGE… of the tools in dev/go.mod
   mkdir -p dev/.cache
