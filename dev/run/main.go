@@ -57,7 +57,9 @@ func run(ctx context.Context, race bool) error {
 	if err != nil {
 		return err
 	}
-	defer kept.lock.Close() // an error that matters to nobody when there is none
+	if kept.lock != nil {
+		defer kept.lock.Close()
+	}
 	clerk, err := startClerk(ctx, root, origin, kept.file("people.json"))
 	if err != nil {
 		return err
@@ -110,11 +112,16 @@ func run(ctx context.Context, race bool) error {
 
 `, origin, database.what, clerk.what, vercel.Functions(), clerk.signIn)
 	return serve(ctx, listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if clerk.local != nil && strings.HasPrefix(r.URL.Path, fakeclerk.Prefix+"/") {
+		host, _, _ := net.SplitHostPort(r.Host)
+		switch {
+		case clerk.local != nil && strings.HasPrefix(r.URL.Path, fakeclerk.Prefix+"/"):
 			clerk.local.ServeHTTP(w, r)
-			return
+		case clerk.local != nil && net.ParseIP(host) != nil && !strings.HasPrefix(r.URL.Path, "/api"):
+			// The local Clerk's pictures and sessions are localhost's, as 127.0.0.1 they are another site's.
+			http.Redirect(w, r, origin+r.URL.RequestURI(), http.StatusTemporaryRedirect)
+		default:
+			vercel.ServeHTTP(w, r)
 		}
-		vercel.ServeHTTP(w, r)
 	}))
 }
 

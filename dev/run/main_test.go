@@ -64,6 +64,15 @@ func TestNewcomersFindTheWholeProductWithNothingConfigured(t *testing.T) {
 			t.Errorf("%s = %d, without %q", path, status, want)
 		}
 	}
+	// Clerk's pictures are localhost's: the page's policy refuses them on 127.0.0.1.
+	response, err := http.Get(strings.Replace(p.URL, "localhost", "127.0.0.1", 1) + "/u/" + fakeclerk.Ada + "?x=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if got := response.Request.URL.String(); response.StatusCode != 200 || got != p.URL+"/u/"+fakeclerk.Ada+"?x=1" {
+		t.Errorf("the page on 127.0.0.1 = %d at %s; want localhost's", response.StatusCode, got)
+	}
 }
 
 func TestConfiguredDatabaseAndClerkAreUsedAndShown(t *testing.T) {
