@@ -418,15 +418,18 @@ func TestAFailureToConnectNamesTheVariableAndKeepsThePassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	nobody.Close()
-	for name, databaseURL := range map[string]string{
-		"nobody listens": fmt.Sprintf("mysql://warble:s3cret@%s/warble", nobody.Addr()),
-		"wrong password": fmt.Sprintf("mysql://warble:s3cret@%s/warble", maria.Addr()),
-		"malformed":      "mysql://warble:s3cret@/%zz",
+	for name, test := range map[string]struct{ databaseURL, want string }{
+		"nobody listens":             {fmt.Sprintf("mysql://warble:s3cret@%s/warble", nobody.Addr()), "DATABASE_URL"},
+		"wrong password":             {fmt.Sprintf("mysql://warble:s3cret@%s/warble", maria.Addr()), "DATABASE_URL"},
+		"malformed":                  {"mysql://warble:s3cret@/%zz", "DATABASE_URL"},
+		"another database's address": {"postgres://warble:s3cret@h/w", "DATABASE_URL in the environment is a PostgreSQL address; Warble needs MySQL (Vitess)"},
+		"a name in the value":        {"DATABASE_URL=mysql://warble:s3cret@h/w\n", "DATABASE_URL in the environment begins with DATABASE_URL="},
+		"no database":                {" 'mysql://warble:s3cret@h:3306' ", "DATABASE_URL in the environment names no database"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			printed, ok := newTarget(t, databaseURL).push("")
-			if ok || !strings.Contains(printed, "DATABASE_URL") || strings.Contains(printed, "s3cret") || strings.Contains(printed, "deploy again") {
-				t.Errorf("ok %v, printed %s; want a failure that names DATABASE_URL, not the password, and no deployment", ok, printed)
+			printed, ok := newTarget(t, test.databaseURL).push("")
+			if ok || !strings.Contains(printed, test.want) || strings.Contains(printed, "s3cret") || strings.Contains(printed, "deploy again") {
+				t.Errorf("ok %v, printed %s; want a failure that says %s, not the password, and no deployment", ok, printed, test.want)
 			}
 		})
 	}

@@ -119,6 +119,10 @@ var mistakes = map[string]struct {
 		},
 		"has a user or password that the database refuses", 1, "",
 	},
+	"another database's address": {
+		func(w *world) { w.command["DATABASE_URL"] = "postgres://warble:hunter2@h/w\n" },
+		"DATABASE_URL is a PostgreSQL address; Warble needs MySQL (Vitess)", 1, "",
+	},
 	"a password with the role admin": {
 		func(w *world) {
 			u, _ := url.Parse(maria.URL())

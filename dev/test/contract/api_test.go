@@ -5,7 +5,6 @@ package contract
 import (
 	"io"
 	"os"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -94,13 +93,6 @@ func (a *api) waitForLog(t *testing.T, want string) {
 			t.Fatalf("the log has no %q:\n%s", want, a.Log())
 		}
 	}
-}
-
-// logged is the line of the log about a request that failed.
-func (a *api) logged(t *testing.T, got testkit.Answer) string {
-	t.Helper()
-	a.waitForLog(t, got.Problem.RequestID)
-	return regexp.MustCompile(`.*` + regexp.QuoteMeta(got.Problem.RequestID) + `.*`).FindString(a.Log())
 }
 
 func TestMain(m *testing.M) {

@@ -4,10 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"warble/dev/testkit"
 )
@@ -42,48 +39,6 @@ func TestAKeyPublishesAgainAfterItsPostIsDeleted(t *testing.T) {
 			t.Errorf("published as %v again", first.ID)
 		}
 	})
-}
-
-// Somebody else deletes the post that racing copies of a publication meet: each
-// copy publishes it again or gets it, and none is told to wait, unless this machine
-// was too slow. There are several instances, since one has few connections, and too
-// few for a deadlock.
-func TestRacingCopiesThatMeetADeletionAreAllServed(t *testing.T) {
-	t.Parallel()
-	instances := onServers(t, 4, nil)
-	db := instances[0].db
-	var answers sync.Map
-	for round := range 10 {
-		var stop atomic.Bool
-		var deleting sync.WaitGroup
-		deleting.Go(func() {
-			for !stop.Load() {
-				if _, err := db.Exec("DELETE FROM posts WHERE user_id = ?", ada); err != nil {
-					continue // a deadlock: the next one deletes
-				}
-				time.Sleep(time.Millisecond)
-			}
-		})
-		atOnce(48, func(i int) {
-			a := instances[i%len(instances)]
-			for range 5 {
-				got, err := a.Try(ada, "POST", "/api/posts", testkit.Content("hello"), "Idempotency-Key", fmt.Sprint(round, i%2))
-				if err != nil {
-					t.Error(err)
-				} else if got.Status != http.StatusCreated && got.Status != http.StatusOK {
-					if line := a.logged(t, got); !strings.Contains(line, "took longer than the request may") {
-						t.Errorf("%d %s; want 201 or 200. The log says %s", got.Status, got.Text, line)
-					}
-				}
-				answers.Store(got.Status, true)
-			}
-		})
-		stop.Store(true)
-		deleting.Wait()
-	}
-	if _, replayed := answers.Load(http.StatusOK); !replayed {
-		t.Error("no copy met another one: the test shows nothing")
-	}
 }
 
 func TestAMistakeInAStatementIsNotCalledAnOutage(t *testing.T) {
@@ -126,8 +81,8 @@ func TestIDsThatRunIntoExistingOnesAreAnOutageAndNameTheSequence(t *testing.T) {
 	testkit.CountCase(server.Name)
 	a := open(t, server.URL, nil)
 	post := a.Publish(ada, "hello")
-	if server.Sharded() { // the sequence is behind by more than the attempts of an insert
-		for id := post.ID + 1; id <= post.ID+20; id++ {
+	if server.Sharded() { // the sequence is behind by more ids than a request tries before its deadline
+		for id := post.ID + 1; id <= post.ID+200; id++ {
 			if _, err := a.db.Exec("INSERT INTO posts (id, user_id, content, created_at, updated_at) VALUES (?, ?, '', NOW(3), NOW(3))", id, ada); err != nil {
 				t.Fatal(err)
 			}

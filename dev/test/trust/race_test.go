@@ -102,7 +102,7 @@ func TestADeletionAmongRacingCreatesTurnsNobodyAway(t *testing.T) {
 		if err != nil || first.Status != 201 {
 			t.Fatalf("%d %s, %v", first.Status, first.Text, err)
 		}
-		refused := 0
+		var refused []testkit.Answer
 		var mu sync.Mutex
 		var racing sync.WaitGroup
 		start := make(chan struct{})
@@ -120,15 +120,20 @@ func TestADeletionAmongRacingCreatesTurnsNobodyAway(t *testing.T) {
 				defer mu.Unlock()
 				took = append(took, time.Since(sent))
 				answers[fmt.Sprint(what, " ", got.Status)]++
-				if err != nil || got.Status != want && got.Status != 201 {
-					t.Errorf("round %d: %s = %d %s, %v", rounds, what, got.Status, got.Text, err)
-					refused++
+				if err != nil {
+					t.Errorf("round %d: %s: %v", rounds, what, err)
+				} else if got.Status != want && got.Status != 201 {
+					refused = append(refused, got)
 				}
 			})
 		}
 		close(start)
 		racing.Wait()
-		if refused > 0 {
+		refused = slices.DeleteFunc(refused, s.tooSlow)
+		for _, got := range refused {
+			t.Errorf("round %d: %d %s", rounds, got.Status, got.Text)
+		}
+		if len(refused) > 0 {
 			wrong++
 		}
 	}
@@ -138,6 +143,19 @@ func TestADeletionAmongRacingCreatesTurnsNobodyAway(t *testing.T) {
 	if answers["create 201"] < rounds/2 {
 		t.Error("the deletion mostly met no create: this run shows too little")
 	}
+}
+
+// tooSlow tells whether the log says of a 503 that this machine took the request's
+// time. A write that the database has undone to the end has another cause there.
+func (s *site) tooSlow(got testkit.Answer) bool {
+	for begun := time.Now(); got.Status == 503 && time.Since(begun) < 10*time.Second; time.Sleep(20 * time.Millisecond) {
+		for line := range strings.Lines(s.Log()) {
+			if strings.Contains(line, got.Problem.RequestID) {
+				return strings.Contains(line, "took longer than the request may")
+			}
+		}
+	}
+	return false
 }
 
 // owned is a post that racers know of.
