@@ -112,11 +112,10 @@ func run(ctx context.Context, race bool) error {
 
 `, origin, database.what, clerk.what, vercel.Functions(), clerk.signIn)
 	return serve(ctx, listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, _ := net.SplitHostPort(r.Host)
 		switch {
 		case clerk.local != nil && strings.HasPrefix(r.URL.Path, fakeclerk.Prefix+"/"):
 			clerk.local.ServeHTTP(w, r)
-		case clerk.local != nil && net.ParseIP(host) != nil && !strings.HasPrefix(r.URL.Path, "/api"):
+		case clerk.local != nil && "http://"+r.Host == strings.Replace(origin, "localhost", "127.0.0.1", 1) && !strings.HasPrefix(r.URL.Path, "/api"):
 			// The local Clerk's pictures and sessions are localhost's, as 127.0.0.1 they are another site's.
 			http.Redirect(w, r, origin+r.URL.RequestURI(), http.StatusTemporaryRedirect)
 		default:
