@@ -24,11 +24,17 @@ type Clerk struct {
 }
 
 // StartClerk serves a local Clerk instance until the test ends. Without an
-// Origin, config gets ClerkOrigin.
+// Origin, config gets ClerkOrigin. Where config names a folder of scripts, ClerkJS
+// is fetched into it first.
 func StartClerk(tb testing.TB, config fakeclerk.Config) *Clerk {
 	tb.Helper()
 	if config.Origin == "" {
 		config.Origin = ClerkOrigin
+	}
+	if config.Scripts != "" {
+		if err := fakeclerk.FetchScripts(tb.Context(), config.Scripts); err != nil {
+			tb.Fatal(err)
+		}
 	}
 	instance, err := fakeclerk.New(config)
 	if err != nil {
