@@ -51,7 +51,7 @@ func start(t *testing.T, environment map[string]string) *site {
 
 // Before its modules come, the page shows texts that nobody can do anything with.
 const modulesAreThere = `!document.querySelector('[data-place]') ||
-	document.querySelector('main section[data-kind]') && !document.querySelector('article:not([aria-labelledby])')`
+	history.state?.warble && document.querySelector('main section[data-kind]') && !document.querySelector('article:not([aria-labelledby])')`
 
 // The one table of what the page promises. Each is checked with a tab and
 // storage of its own, and with no posts at the beginning.
