@@ -105,6 +105,11 @@ export class Feed {
       // One's own may have been shown or deleted while the pages came.
       this.#wait(unseen.filter(({ id }) => this.#find(id) < 0 && !this.#gone.has(id)));
       if (!unseen.length) this.#newest = first;
+      // A post that comes late, with an earlier time, can stand below all that there was.
+      if (page.next && !this.next && !this.gap) {
+        this.next = page.next;
+        this.#oldest = page.posts.at(-1);
+      }
       return more;
     });
   }

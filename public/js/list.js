@@ -94,8 +94,10 @@ export class List {
   async #read() {
     if (this.feed.loaded) {
       const isNew = await this.feed.check();
-      if (this.feed.shown.length) this.#drawHeading();
-      else this.#settle();
+      const goesOn = this.#older.hidden && this.feed.next !== ''; // below what was the end
+      if (goesOn) this.#watchEnd();
+      if (goesOn || !this.feed.shown.length) this.#settle();
+      else this.#drawHeading();
       return isNew;
     }
     await this.feed.load(() => !this.position || this.restore(this.position));

@@ -5,21 +5,11 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { Draft } from '../../../public/js/draft.js';
+import { randomFrom, seed } from './random.js';
 
-const seed = Number(process.env.WARBLE_SEED ?? Date.now() % 1e9);
 const steps = Number(process.env.WARBLE_STEPS ?? 100_000);
 const stepsOfOne = 200;
 const people = ['user_ada', 'user_grace'];
-
-/** Numbers from 0 up to 1, the same for the same seed: mulberry32. */
-function generator(state) {
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** The locks of a browser. A request that waits is given up by giveUp, as after lockTimeout. */
 class Locks {
@@ -75,17 +65,13 @@ class World {
   typed = new Map();
   trace = [];
 
-  constructor(random) {
-    this.random = random;
+  constructor({ below }) {
+    this.upTo = below;
     this.tabs = [this.#open(new Map()), this.#open(new Map())];
     // As it was stored until November 2026.
     const post = this.#insert('user_ada', this.#text('user_ada'), 'old');
     this.local.set(`warble.edit.user_ada.${post.id}`, JSON.stringify(this.#text('user_ada')));
     this.local.set('warble.draft.old', JSON.stringify({ by: '', text: this.#text('') }));
-  }
-
-  upTo(n) {
-    return Math.floor(this.random() * n);
   }
 
   #open(session) {
@@ -366,7 +352,7 @@ async function turns(count) {
 /** @returns {Promise<Error | undefined>} what went wrong */
 async function mixAll() {
   for (let run = 0; run < steps / stepsOfOne; run++) {
-    const world = new World(generator(seed + run));
+    const world = new World(randomFrom(seed + run));
     try {
       for (let i = 0; i < stepsOfOne; i++) {
         world.step();
@@ -381,7 +367,6 @@ async function mixAll() {
   }
 }
 
-console.log(`WARBLE_SEED=${seed} WARBLE_STEPS=${steps}`);
 const wrong = await mixAll(); // not in the test: the runner follows each promise there, and takes three times as long
 
 test('no draft is lost, shown to another person or published twice', () => {

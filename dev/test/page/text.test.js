@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { excerpt, findLinks, length, tidy, validate } from '../../../public/js/text.js';
-import { randomOf } from './random.js';
+import { randomFrom } from './random.js';
 
 /** The addresses that become links, as they stand in the text. */
 const linksIn = (text) => findLinks(text).map(({ from, to }) => text.slice(from, to));
@@ -96,8 +96,8 @@ function addressBy({ below, pick, maybe }) {
     + maybe(() => many(3, () => `/${part()}`) + maybe(() => '/', 4)) + maybe(() => `?${part()}=${part()}&${part()}`, 3) + maybe(() => `#${part()}`, 4);
 }
 
-test('an address in the marks of sixteen scripts is a link as a whole, and nothing around it is', (t) => {
-  const random = randomOf(t);
+test('an address in the marks of sixteen scripts is a link as a whole, and nothing around it is', () => {
+  const random = randomFrom();
   const { pick } = random;
   for (let i = 0; i < 5_000; i++) {
     const address = addressBy(random);
@@ -115,8 +115,8 @@ test('an address in the marks of sixteen scripts is a link as a whole, and nothi
   }
 });
 
-test('a link shows the host that it opens, and an address with a user part is none', (t) => {
-  const { below, pick } = randomOf(t);
+test('a link shows the host that it opens, and an address with a user part is none', () => {
+  const { below, pick } = randomFrom();
   const texts = ['https://www.paypal.com@evil.example', 'https://@evil.example', 'http:///evil.example@a.example/'];
   for (const text of texts) assert.deepEqual(findLinks(text), [], text);
   for (let i = 0; i < 10_000; i++) {
@@ -164,7 +164,7 @@ test('pasted line ends are published as line feeds, and what cannot be is named'
   }
 });
 
-test('a title ends with a word, or between characters as readers see them', (t) => {
+test('a title ends with a word, or between characters as readers see them', () => {
   for (const [text, most, want] of [
     ['short\n text', 60, 'short text'],
     ['ab👨‍👩‍👧cd', 4, 'ab…'], ['ab👨‍👩‍👧cd', 7, 'ab👨‍👩‍👧…'], ['👨‍👩‍👧cd', 3, '👨‍👩‍👧…'], ['👨‍👩‍👧', 3, '👨‍👩‍👧'],
@@ -172,7 +172,7 @@ test('a title ends with a word, or between characters as readers see them', (t) 
     ['e\u0301e\u0301', 3, 'e\u0301…'], ['각각', 1, '각…'],
     ['one two three four', 11, 'one two…'], ['one two three four', 13, 'one two three…'], [`one ${'x'.repeat(30)}`, 30, `one ${'x'.repeat(26)}…`],
   ]) assert.equal(excerpt(text, most), want);
-  const { below, pick } = randomOf(t);
+  const { below, pick } = randomFrom();
   for (let i = 0; i < 2_000; i++) {
     const text = Array.from({ length: 40 }, () => pick(['a', 'b', '\u0301', '👨', '\u200d', '👩🏽', '🇩🇪', '🇫', 'क्ष', '각', 'ᄀ', 'ᅡ'])).join('');
     const most = 20 + below(40);
