@@ -2,174 +2,143 @@ package main
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
-	sqle "github.com/dolthub/go-mysql-server"
-	"github.com/dolthub/go-mysql-server/memory"
-	"github.com/dolthub/go-mysql-server/server"
-	gms "github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
-	driver "github.com/go-sql-driver/mysql"
+	"github.com/jmoiron/sqlx"
+	"github.com/vercel/go-bridge/go/bridge"
 
+	"warble/api/posts"
 	"warble/dev/local/fakeclerk"
+	"warble/dev/local/fakevercel"
+	"warble/dev/local/project"
 	"warble/dev/testkit"
-	"warble/dev/testkit/faults"
 	"warble/dev/testkit/mariadb"
+	"warble/dev/testkit/shards"
+	"warble/lib/database"
 )
 
 // maria is the server of all tests; each makes itself a database there.
-var maria *mariadb.Server
+var (
+	maria     *mariadb.Server
+	databases int
+	schemaSQL string
+)
 
-// The tests run the command as make does: in its own process, which is this
-// binary with asCommand set.
+// asCommand has this binary be the command, in a process of its own as with make.
 const asCommand = "WARBLE_TEST_PUSH"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asCommand) != "" {
+	switch {
+	case os.Getenv(asCommand) != "":
 		main()
 		return
+	case os.Getenv("AWS_LAMBDA_RUNTIME_API") != "": // the binary is a function, as Vercel makes them
+		bridge.Start(http.HandlerFunc(posts.Create))
 	}
 	os.Exit(func() int {
-		if testkit.Given != "" { // then only TestEachShardIsComparedAndMended runs
-			return m.Run()
+		text, err := os.ReadFile("../../schema.sql")
+		schemaSQL = string(text)
+		if err == nil && testkit.Given == "" { // else only TestEachShardIsComparedAndMended runs
+			if maria, err = mariadb.New(); err == nil {
+				defer maria.Close()
+			}
 		}
-		var err error
-		if maria, err = mariadb.New(); err != nil {
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		defer maria.Close()
 		return m.Run()
 	}())
 }
 
-// target is a database and what to push to it.
+// target is a database, open past the command.
 type target struct {
-	t      *testing.T
-	url    string
-	root   string // has schema.sql and dev/
-	schema string
+	*sqlx.DB
+	t   *testing.T
+	url string
 }
 
 func newTarget(t *testing.T, databaseURL string) target {
 	t.Helper()
-	schema, err := os.ReadFile("../../schema.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	root := t.TempDir()
-	if err := os.Mkdir(filepath.Join(root, "dev"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	target := target{t, databaseURL, root, string(schema)}
-	target.write("schema.sql", target.schema)
-	return target
+	return target{testkit.Open(t, testkit.DatabaseConfig(t, databaseURL)), t, databaseURL}
 }
 
-// onMariaDB gives a target with an empty database.
-func onMariaDB(t *testing.T) target {
+// onMariaDB gives a database in which the statements were run.
+func onMariaDB(t *testing.T, statements ...string) target {
 	t.Helper()
 	u, err := url.Parse(maria.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := strings.ToLower(regexp.MustCompile(`\W`).ReplaceAllString(t.Name(), "_"))
-	name = name[:min(len(name), 64)] // no database name may be longer
-	target := newTarget(t, maria.URL())
-	target.exec("CREATE DATABASE " + name)
-	u.Path = "/" + name
-	target.url = u.String()
-	return target
-}
-
-func (g target) write(name, content string) {
-	g.t.Helper()
-	if err := os.WriteFile(filepath.Join(g.root, name), []byte(content), 0o600); err != nil {
-		g.t.Fatal(err)
-	}
-}
-
-func (g target) open() *sql.DB {
-	g.t.Helper()
-	u, err := url.Parse(g.url)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	config := driver.NewConfig()
-	config.User = u.User.Username()
-	config.Passwd, _ = u.User.Password()
-	config.Net, config.Addr, config.DBName = "tcp", u.Host, strings.Trim(u.Path, "/")
-	connector, err := driver.NewConnector(config)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	db := sql.OpenDB(connector)
-	g.t.Cleanup(func() { db.Close() })
-	return db
-}
-
-func (g target) exec(statements ...string) {
-	g.t.Helper()
-	db := g.open()
+	databases++
+	u.Path = fmt.Sprint("push", databases)
+	testkit.Open(t, testkit.DatabaseConfig(t, maria.URL())).MustExec("CREATE DATABASE " + u.Path)
+	g := newTarget(t, u.String())
 	for _, statement := range statements {
-		if _, err := db.Exec(statement); err != nil {
-			g.t.Fatalf("%s: %v", statement, err)
-		}
+		g.MustExec(statement)
 	}
+	return g
 }
 
-// table is what the database says of a table.
-func (g target) table(name string) string {
+// aPost is of the author user_a, and the only one in a slot.
+const aPost = "INSERT INTO posts (user_id, content, created_at, updated_at, slot) VALUES ('user_a', 'hello', NOW(3), NOW(3), 7)"
+
+var autoIncrement = regexp.MustCompile(` AUTO_INCREMENT=\d+`)
+
+// table is what the database says of the table posts, without the next id.
+func (g target) table() (statement string) {
 	g.t.Helper()
-	var statement string
-	if err := g.open().QueryRow("SHOW CREATE TABLE "+name).Scan(&name, &statement); err != nil {
+	if err := g.QueryRow("SHOW CREATE TABLE posts").Scan(new(string), &statement); err != nil {
 		g.t.Fatal(err)
 	}
-	return statement
+	return autoIncrement.ReplaceAllString(statement, "")
 }
 
-// push runs the command with something typed, and returns all it printed and
-// whether it succeeded.
-func (g target) push(typed string, env ...string) (printed string, ok bool) {
+// push pushes with something typed, and returns all that is printed, an error too.
+func (g target) push(typed string, check bool) (printed string, ok bool) {
 	g.t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Dir = filepath.Join(g.root, "dev")
-	cmd.Env = append(os.Environ(), asCommand+"=1", "GORACE=atexit_sleep_ms=0")
-	if g.url != "" {
-		cmd.Env = append(cmd.Env, "DATABASE_URL="+g.url)
-	}
-	cmd.Env = append(cmd.Env, env...)
-	cmd.Stdin = strings.NewReader(typed)
-	out, err := cmd.CombinedOutput()
-	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
+	config, err := database.Config(g.url)
+	if err != nil {
 		g.t.Fatal(err)
 	}
-	if strings.Contains(string(out), "DATA RACE") {
-		g.t.Errorf("the command has a data race: %s", out)
+	pool, err := project.OpenDatabase(config)
+	if err != nil {
+		g.t.Fatal(err)
 	}
-	return string(out), err == nil
+	defer pool.Close()
+	var out strings.Builder
+	if err = push(g.t.Context(), pool, schemaSQL, check, strings.NewReader(typed), &out); err != nil {
+		fmt.Fprintln(&out, err)
+	}
+	if n := pool.Stats().OpenConnections; n != 1 { // another one may speak to another shard
+		g.t.Errorf("a push made %d connections; want one", n)
+	}
+	return out.String(), err == nil
 }
 
 // mustSettle fails the test unless a push succeeds and leaves nothing to do.
 func (g target) mustSettle(typed string) (printed string) {
 	g.t.Helper()
-	printed, ok := g.push(typed)
+	printed, ok := g.push(typed, false)
 	if !ok {
 		g.t.Fatalf("push failed: %s", printed)
 	}
-	again, ok := g.push("", "CHECK=1")
+	again, ok := g.push("", true)
 	if !ok || !strings.Contains(again, "Nothing to do") {
-		g.t.Fatalf("after a push, CHECK=1 succeeded: %v, printed %s\nwant nothing to do; the push printed %s", ok, again, printed)
+		g.t.Fatalf("after a push, a check succeeded: %v, printed %s\nwant nothing to do; the push printed %s", ok, again, printed)
 	}
 	return printed
 }
@@ -180,84 +149,70 @@ func TestAnEmptyDatabaseGetsTheTable(t *testing.T) {
 		t.Errorf("printed %s; want the statement that it ran", printed)
 	}
 	// What comes of it is what the file alone would have made.
-	pushed := g.table("posts")
-	g.exec("DROP TABLE posts", g.schema)
-	if applied := g.table("posts"); pushed != applied {
+	pushed := g.table()
+	g.MustExec("DROP TABLE posts")
+	g.MustExec(schemaSQL)
+	if applied := g.table(); pushed != applied {
 		t.Errorf("push made %s\nschema.sql makes %s", pushed, applied)
-	}
-}
-
-func TestADatabaseThatIsCurrentIsLeftAlone(t *testing.T) {
-	g := onMariaDB(t)
-	g.exec(g.schema, "INSERT INTO posts (user_id, content, created_at, updated_at) VALUES ('user_a', 'hello', NOW(3), NOW(3))")
-	for range 2 { // with AUTO_INCREMENT=2 in what the server says of its table
-		printed, ok := g.push("")
-		if !ok || !strings.Contains(printed, "Nothing to do") || strings.Contains(printed, "TABLE") {
-			t.Errorf("ok %v, printed %s; want nothing to do", ok, printed)
-		}
 	}
 }
 
 // Each row is a database that differs; its posts stay, and one push mends it.
 func TestADifferenceIsShownAndMended(t *testing.T) {
-	tests := []struct {
+	for _, test := range []struct {
 		name   string
-		before []string // run after schema.sql
+		alter  string // done to schema.sql's table
 		asks   bool
 		prints string // part of the statement
 	}{
-		{"missing index", []string{"DROP INDEX posts_feed ON posts"}, false, "ADD KEY `posts_feed` (`created_at`, `id`)"},
-		{"missing unique index", []string{"DROP INDEX posts_slot ON posts"}, false, "ADD UNIQUE KEY `posts_slot`"},
-		{"missing column", []string{"DROP INDEX posts_slot ON posts", "ALTER TABLE posts DROP COLUMN slot"}, false, "ADD COLUMN `slot` bigint"},
-		{"extra column", []string{"ALTER TABLE posts ADD COLUMN mood VARCHAR(10) NOT NULL DEFAULT 'fine', ADD KEY mood (mood)"}, true, "DROP COLUMN `mood`"},
-		{"extra index", []string{"CREATE INDEX stray ON posts (content)"}, true, "DROP KEY `stray`"},
-		{"changed index", []string{"ALTER TABLE posts DROP INDEX posts_feed, ADD INDEX posts_feed (id, created_at)"}, true, "DROP KEY `posts_feed`"},
-		{"too narrow a column", []string{"ALTER TABLE posts MODIFY content VARCHAR(140) NOT NULL"}, false, "MODIFY COLUMN `content` varchar(200)"},
-		{"too small an integer", []string{"ALTER TABLE posts MODIFY slot INT NULL"}, false, "MODIFY COLUMN `slot` bigint"},
-		{"too wide a column", []string{"ALTER TABLE posts MODIFY content VARCHAR(500) NOT NULL"}, true, "MODIFY COLUMN `content` varchar(200)"},
-		{"another type", []string{"ALTER TABLE posts MODIFY slot VARCHAR(20) NULL"}, true, "MODIFY COLUMN `slot` bigint"},
-		{"times without milliseconds", []string{"ALTER TABLE posts MODIFY created_at DATETIME NOT NULL"}, false, "MODIFY COLUMN `created_at` datetime(3)"},
-		{"times with microseconds", []string{"ALTER TABLE posts MODIFY created_at DATETIME(6) NOT NULL"}, true, "MODIFY COLUMN `created_at` datetime(3)"},
-		{"a column that may be NULL", []string{"ALTER TABLE posts MODIFY content VARCHAR(200) NULL"}, true, "MODIFY COLUMN `content` varchar(200)"},
-		{"another collation", []string{"ALTER TABLE posts MODIFY user_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_general_ci NOT NULL"}, false, "COLLATE ascii_bin"},
-		{"another character set of the table", []string{"ALTER TABLE posts DEFAULT CHARACTER SET latin1"}, false, "utf8mb4"},
-		{"all in another character set", []string{"ALTER TABLE posts CONVERT TO CHARACTER SET latin1"}, false, "utf8mb4"},
-	}
-	for _, test := range tests {
+		{"missing index", "DROP INDEX posts_feed", false, "ADD KEY `posts_feed` (`created_at`, `id`)"},
+		{"missing unique index", "DROP INDEX posts_slot", false, "ADD UNIQUE KEY `posts_slot`"},
+		{"missing column", "DROP INDEX posts_idempotency_key, DROP COLUMN idempotency_key", false, "ADD COLUMN `idempotency_key` varchar(128)"},
+		{"extra column", "ADD COLUMN mood VARCHAR(10) NOT NULL DEFAULT 'fine', ADD KEY mood (mood)", true, "DROP COLUMN `mood`"},
+		{"extra index", "ADD INDEX stray (content)", true, "DROP KEY `stray`"},
+		{"changed index", "DROP INDEX posts_feed, ADD INDEX posts_feed (id, created_at)", true, "DROP KEY `posts_feed`"},
+		{"too narrow a column", "MODIFY content VARCHAR(140) NOT NULL", false, "MODIFY COLUMN `content` varchar(200)"},
+		{"too small an integer", "MODIFY slot INT NULL", false, "MODIFY COLUMN `slot` bigint"},
+		{"too wide a column", "MODIFY content VARCHAR(500) NOT NULL", true, "MODIFY COLUMN `content` varchar(200)"},
+		{"another type", "MODIFY slot VARCHAR(20) NULL", true, "MODIFY COLUMN `slot` bigint"},
+		{"times without milliseconds", "MODIFY created_at DATETIME NOT NULL", false, "MODIFY COLUMN `created_at` datetime(3)"},
+		{"times with microseconds", "MODIFY created_at DATETIME(6) NOT NULL", true, "MODIFY COLUMN `created_at` datetime(3)"},
+		{"a column that may be NULL", "MODIFY content VARCHAR(200) NULL", true, "MODIFY COLUMN `content` varchar(200)"},
+		{"another collation", "MODIFY user_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_general_ci NOT NULL", false, "COLLATE ascii_bin"},
+		{"another character set of the table", "DEFAULT CHARACTER SET latin1", false, "utf8mb4"},
+		{"all in another character set", "CONVERT TO CHARACTER SET latin1", false, "utf8mb4"},
+	} {
 		t.Run(test.name, func(t *testing.T) {
-			g := onMariaDB(t)
-			g.exec(g.schema)
-			want := g.table("posts")
-			g.exec(test.before...)
-			g.exec("INSERT INTO posts (user_id, content, created_at, updated_at) VALUES ('user_a', 'hello', NOW(3), NOW(3))")
-			before := g.table("posts")
+			g := onMariaDB(t, schemaSQL)
+			want := g.table()
+			g.MustExec("ALTER TABLE posts " + test.alter)
+			g.MustExec(aPost)
+			before := g.table()
 
-			for _, refused := range [][2]string{{"yes\n", "CHECK=1"}, {"", ""}, {"no\n", ""}} {
-				if !test.asks && refused[1] == "" {
-					continue
-				}
-				printed, ok := g.push(refused[0], refused[1:]...)
+			refuses := func(typed string, check bool) {
+				printed, ok := g.push(typed, check)
 				if ok || !strings.Contains(printed, test.prints) {
-					t.Errorf("with %q: ok %v, printed %s; want a failure that shows %q", refused, ok, printed, test.prints)
+					t.Errorf("with %q, check %v: ok %v, printed %s; want a failure that shows %q", typed, check, ok, printed, test.prints)
 				}
-				if after := g.table("posts"); after != before {
-					t.Fatalf("with %q the table became %s", refused, after)
+				if after := g.table(); after != before {
+					t.Fatalf("with %q, check %v, the table became %s", typed, check, after)
 				}
 			}
-
+			refuses("yes\n", true)
 			typed := ""
 			if test.asks {
+				refuses("", false)
+				refuses("no\n", false)
 				typed = "yes\n"
 			}
 			if printed := g.mustSettle(typed); strings.Contains(printed, "Type yes") != test.asks {
 				t.Errorf("printed %s; asked: want %v", printed, test.asks)
 			}
-			autoIncrement := regexp.MustCompile(` AUTO_INCREMENT=\d+`)
-			if after := autoIncrement.ReplaceAllString(g.table("posts"), ""); columns(after) != columns(want) {
+			if after := g.table(); !slices.Equal(columns(after), columns(want)) {
 				t.Errorf("the table became %s\nwant %s", after, want)
 			}
 			var posts int
-			if err := g.open().QueryRow("SELECT COUNT(*) FROM posts WHERE content = 'hello'").Scan(&posts); err != nil || posts != 1 {
+			if err := g.Get(&posts, "SELECT COUNT(*) FROM posts WHERE content = 'hello'"); err != nil || posts != 1 {
 				t.Errorf("%d posts, %v; want the one that was there", posts, err)
 			}
 		})
@@ -266,26 +221,18 @@ func TestADifferenceIsShownAndMended(t *testing.T) {
 
 // columns are the lines of a CREATE TABLE without their order: that of the
 // indexes has no meaning.
-func columns(statement string) string {
-	lines := strings.Split(strings.ReplaceAll(statement, ",\n", "\n"), "\n")
-	for i := range lines {
-		for j := i; j > 0 && lines[j] < lines[j-1]; j-- {
-			lines[j], lines[j-1] = lines[j-1], lines[j]
-		}
-	}
-	return strings.Join(lines, "\n")
+func columns(statement string) []string {
+	return slices.Sorted(strings.SplitSeq(strings.ReplaceAll(statement, ",\n", "\n"), "\n"))
 }
 
 // testdata/before-digest.sql is schema.sql as it was before that column. Functions of
 // both versions run on what comes of it, and no author loses a post or a key.
 func TestADatabaseFromBeforeTheDigestKeepsItsPostsAndTheirKeys(t *testing.T) {
-	g := onMariaDB(t)
 	before, err := os.ReadFile("testdata/before-digest.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.exec(string(before))
-	db := testkit.Open(t, testkit.DatabaseConfig(t, g.url))
+	g := onMariaDB(t, string(before))
 	// POST_INTERVAL is a whole age below, and its slot the one from 1970.
 	const insert = "INSERT INTO posts (user_id, content, created_at, updated_at, idempotency_key, slot) VALUES (?, ?, ?, ?, ?, ?)"
 	const published, edited = "2026-11-01 12:00:00.123", "2026-11-02 12:00:00.001"
@@ -297,25 +244,12 @@ func TestADatabaseFromBeforeTheDigestKeepsItsPostsAndTheirKeys(t *testing.T) {
 		{"user_a", "without a key", published, published, nil, nil},
 		{"user_b", strings.Repeat("é", 200), published, published, strings.Repeat("k", 128), nil},
 	} {
-		if _, err := db.Exec(insert, row...); err != nil {
-			t.Fatal(err)
-		}
+		g.MustExec(insert, row...)
 	}
-	rows := func() (rows []map[string]any) {
+	rows := func() (rows []string) {
 		t.Helper()
-		all, err := db.Queryx("SELECT id, user_id, content, created_at, updated_at, idempotency_key, slot FROM posts ORDER BY id")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer all.Close()
-		for all.Next() {
-			row := map[string]any{}
-			if err := all.MapScan(row); err != nil {
-				t.Fatal(err)
-			}
-			rows = append(rows, row)
-		}
-		if err := all.Err(); err != nil {
+		const all = "SELECT CONCAT_WS(' ', id, user_id, content, created_at, updated_at, COALESCE(idempotency_key, 'NULL'), COALESCE(slot, 'NULL')) FROM posts ORDER BY id"
+		if err := g.Select(&rows, all); err != nil {
 			t.Fatal(err)
 		}
 		return rows
@@ -324,16 +258,24 @@ func TestADatabaseFromBeforeTheDigestKeepsItsPostsAndTheirKeys(t *testing.T) {
 	if printed := g.mustSettle(""); strings.Contains(printed, "Type yes") || !strings.Contains(printed, "ADD COLUMN `idempotency_digest`") {
 		t.Errorf("printed %s; want the column added and nothing asked", printed)
 	}
-	if now := rows(); fmt.Sprint(now) != fmt.Sprint(old) || len(now) != 6 {
-		t.Errorf("the rows became %s\nwere %s", now, old)
+	if now := rows(); !slices.Equal(now, old) || len(now) != 6 {
+		t.Errorf("the rows became %q\nwere %q", now, old)
 	}
 	// The version before goes on until the new one is deployed.
-	if _, err := db.Exec(insert, "user_b", "of the version before", published, published, "late", nil); err != nil {
-		t.Error(err)
-	}
+	g.MustExec(insert, "user_b", "of the version before", published, published, "late", nil)
 
 	clerk := testkit.StartClerk(t, fakeclerk.Config{})
-	product := testkit.Start(t, clerk.Environment(g.url, map[string]string{"POST_INTERVAL": "4294967295"}))
+	config, err := fakevercel.ReadConfig("../../vercel.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	create := testkit.NewFunction(t, binary, clerk.Environment(g.url, map[string]string{"POST_INTERVAL": "4294967295"}), 1)
+	product := httptest.NewServer(&fakevercel.Server{Routes: config.Routes, Functions: map[string]fakevercel.Function{"/api/posts/create": create.Invoke}})
+	t.Cleanup(product.Close)
 	client := testkit.NewClient(t, product.URL, clerk)
 	for _, test := range []struct {
 		what, user, text, key string
@@ -358,112 +300,82 @@ func TestADatabaseFromBeforeTheDigestKeepsItsPostsAndTheirKeys(t *testing.T) {
 	}
 }
 
-func TestAPushMakesNoConnectionButItsOwn(t *testing.T) {
-	g := onMariaDB(t)
-	g.exec(g.schema)
-	proxy := faults.New(t, g.url)
-	g.url = proxy.URL()
-	if printed, ok := g.push(""); !ok || proxy.Connections() != 1 {
-		t.Errorf("ok %v, %d connections, printed %s; want one", ok, proxy.Connections(), printed)
-	}
-}
-
 func TestSomebodyElsesTableIsNamedAndKept(t *testing.T) {
-	g := onMariaDB(t)
 	// With a type that Vitess cannot read.
-	g.exec(g.schema, "CREATE TABLE analytics (id UUID PRIMARY KEY, j JSON)", "CREATE VIEW recent AS SELECT id FROM posts")
+	g := onMariaDB(t, schemaSQL, "CREATE TABLE analytics (id UUID PRIMARY KEY, j JSON)", "CREATE VIEW recent AS SELECT id FROM posts")
 	printed := g.mustSettle("")
 	for _, name := range []string{"analytics", "recent"} {
 		if !strings.Contains(printed, "The table "+name+" is not in schema.sql") {
 			t.Errorf("printed %s; want a word about %s", printed, name)
 		}
+		g.MustExec("SELECT * FROM " + name)
 	}
-	g.exec("SELECT * FROM analytics", "SELECT * FROM recent")
 }
 
 func TestAStatementThatFailsSaysWhichAndCanBeRunAgain(t *testing.T) {
-	g := onMariaDB(t)
-	const twice = "INSERT INTO posts (user_id, content, created_at, updated_at, slot) VALUES ('user_a', 'hello', NOW(3), NOW(3), 7)"
-	g.exec(g.schema, "DROP INDEX posts_slot ON posts", twice, twice)
-	if printed, ok := g.push(""); ok || !strings.Contains(printed, "statement 1 of 1 failed") || !strings.Contains(printed, "1062") {
+	g := onMariaDB(t, schemaSQL, "DROP INDEX posts_slot ON posts", aPost, aPost)
+	if printed, ok := g.push("", false); ok || !strings.Contains(printed, "statement 1 of 1 failed") || !strings.Contains(printed, "1062") {
 		t.Errorf("ok %v, printed %s; want a failure with the statement and the reason", ok, printed)
 	}
-	g.exec("DELETE FROM posts LIMIT 1")
+	g.MustExec("DELETE FROM posts LIMIT 1")
 	g.mustSettle("")
 }
 
-func TestTheURLMayStandInEnvLocal(t *testing.T) {
-	g := onMariaDB(t)
-	t.Setenv("DATABASE_URL", "") // set, and godotenv leaves it alone then
-	os.Unsetenv("DATABASE_URL")
-	g.write(".env.local", "DATABASE_URL=\""+g.url+"\"\n")
-	g.exec(g.schema)
-	g.url = ""
-	if printed, ok := g.push(""); !ok || !strings.Contains(printed, "Nothing to do") {
-		t.Errorf("ok %v, printed %s; want nothing to do", ok, printed)
-	}
-	g.write(".env.local", "DATABASE_URL=\"[SENSITIVE]\"\n")
-	if printed, ok := g.push(""); ok || !strings.Contains(printed, "`vercel env pull` cannot read secrets") {
-		t.Errorf("ok %v, printed %s; want a failure that says where [SENSITIVE] comes from", ok, printed)
-	}
-	g.write(".env.local", "s3cret-without-a-name\n")
-	if printed, ok := g.push(""); ok || !strings.Contains(printed, ".env.local") || strings.Contains(printed, "s3cret") {
-		t.Errorf("ok %v, printed %s; want a failure that names .env.local and quotes nothing of it", ok, printed)
-	}
-}
-
-func TestAFailureToConnectNamesTheVariableAndKeepsThePassword(t *testing.T) {
+// Where DATABASE_URL stands, and what is wrong with it. The command runs as with make.
+func TestTheDatabaseOfTheEnvironmentIsReached(t *testing.T) {
 	nobody, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	nobody.Close()
-	for name, test := range map[string]struct{ databaseURL, want string }{
-		"nobody listens":             {fmt.Sprintf("mysql://warble:s3cret@%s/warble", nobody.Addr()), "DATABASE_URL"},
-		"wrong password":             {fmt.Sprintf("mysql://warble:s3cret@%s/warble", maria.Addr()), "DATABASE_URL"},
-		"malformed":                  {"mysql://warble:s3cret@/%zz", "DATABASE_URL"},
-		"another database's address": {"postgres://warble:s3cret@h/w", "DATABASE_URL in the environment is a PostgreSQL address; Warble needs MySQL (Vitess)"},
-		"a name in the value":        {"DATABASE_URL=mysql://warble:s3cret@h/w\n", "DATABASE_URL in the environment begins with DATABASE_URL="},
-		"no database":                {" 'mysql://warble:s3cret@h:3306' ", "DATABASE_URL in the environment names no database"},
+	drifted := onMariaDB(t).url
+	for name, test := range map[string]struct {
+		environment, envLocal string
+		ok                    bool
+		want                  string
+	}{
+		"drift, with CHECK=1":        {"CHECK=1 DATABASE_URL=" + drifted, "", false, "is not as schema.sql says: make push brings it there"},
+		"in .env.local":              {"", "DATABASE_URL=\"" + onMariaDB(t).url + "\"\n", true, "CREATE TABLE"},
+		"a secret of vercel env":     {"", "DATABASE_URL=\"[SENSITIVE]\"\n", false, "`vercel env pull` cannot read secrets"},
+		"nobody listens":             {fmt.Sprintf("DATABASE_URL=mysql://warble:s3cret@%s/warble", nobody.Addr()), "", false, "reach the database of DATABASE_URL"},
+		"wrong password":             {fmt.Sprintf("DATABASE_URL=mysql://warble:s3cret@%s/warble", maria.Addr()), "", false, "reach the database of DATABASE_URL"},
+		"malformed":                  {"DATABASE_URL=mysql://warble:s3cret@/%zz", "", false, "DATABASE_URL in the environment has a port that is no number, or a special character"},
+		"another database's address": {"DATABASE_URL=postgres://warble:s3cret@h/w", "", false, "DATABASE_URL in the environment is a PostgreSQL address; Warble needs MySQL (Vitess)"},
+		"a name in the value":        {"DATABASE_URL=DATABASE_URL=mysql://warble:s3cret@h/w", "", false, "DATABASE_URL in the environment begins with DATABASE_URL="},
+		"no database":                {"DATABASE_URL='mysql://warble:s3cret@h:3306'", "", false, "DATABASE_URL in the environment names no database"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			printed, ok := newTarget(t, test.databaseURL).push("")
-			if ok || !strings.Contains(printed, test.want) || strings.Contains(printed, "s3cret") || strings.Contains(printed, "deploy again") {
-				t.Errorf("ok %v, printed %s; want a failure that says %s, not the password, and no deployment", ok, printed, test.want)
+			root := t.TempDir()
+			files := fstest.MapFS{"dev/.keep": {}, "schema.sql": {Data: []byte(schemaSQL)}, ".env.local": {Data: []byte(test.envLocal)}}
+			if err := os.CopyFS(root, files); err != nil {
+				t.Fatal(err)
+			}
+			command := exec.Command(os.Args[0])
+			command.Dir = filepath.Join(root, "dev")
+			command.Env = append(strings.Fields(test.environment), asCommand+"=1", "GORACE=atexit_sleep_ms=0")
+			output, err := command.CombinedOutput()
+			printed := string(output)
+			if (err == nil) != test.ok || !strings.Contains(printed, test.want) || strings.Contains(printed, "s3cret") || strings.Contains(printed, "deploy again") {
+				t.Errorf("%v, printed %s; want %q, not the password, and no deployment", err, printed, test.want)
 			}
 		})
 	}
 }
 
-// directDDLDisabled answers DDL as PlanetScale does with safe migrations on.
+// directDDLDisabled refuses what push sends to an empty database, as PlanetScale does
+// with safe migrations on.
 type directDDLDisabled struct{ mysql.Handler }
 
-var ddl = regexp.MustCompile(`(?i)^\s*(create|alter|drop)\s`)
-
 func (h directDDLDisabled) ComQuery(ctx context.Context, c *mysql.Conn, query string, callback mysql.ResultSpoolFn) error {
-	if ddl.MatchString(query) {
+	if strings.HasPrefix(query, "CREATE TABLE") {
 		return mysql.NewSQLError(1105, "HY000", "direct DDL is disabled")
 	}
 	return h.Handler.ComQuery(ctx, c, query, callback)
 }
 
 func TestSafeMigrationsAreExplained(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	provider := memory.NewDBProvider(memory.NewDatabase("warble"))
-	engine, err := server.NewServerWithHandler(
-		server.Config{Listener: listener, Address: listener.Addr().String()},
-		sqle.NewDefault(provider), gms.NewContext, memory.NewSessionBuilder(provider), nil,
-		func(h mysql.Handler) (mysql.Handler, error) { return directDDLDisabled{h}, nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	go engine.Start()
-	t.Cleanup(func() { engine.Close() })
-
-	printed, ok := newTarget(t, fmt.Sprintf("mysql://root@%s/warble", listener.Addr())).push("")
+	address := shards.Serve(t, func(h mysql.Handler) mysql.Handler { return directDDLDisabled{h} }, "warble")
+	printed, ok := newTarget(t, "mysql://root@"+address+"/warble").push("", false)
 	for _, want := range []string{
 		"Safe migrations are on",
 		"pscale branch create warble schema",
@@ -474,5 +386,35 @@ func TestSafeMigrationsAreExplained(t *testing.T) {
 		if ok || !strings.Contains(printed, want) {
 			t.Errorf("ok %v, printed %s; want a failure with %q", ok, printed, want)
 		}
+	}
+}
+
+// Otherwise the one that answers decides, and the other one's drift is found by
+// the functions.
+func TestEachShardIsComparedAndMended(t *testing.T) {
+	databaseURL := shards.Start(t)
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyspace := strings.Trim(u.Path, "/")
+	g := newTarget(t, databaseURL)
+	g.MustExec("DROP TABLE IF EXISTS posts")
+	if printed := g.mustSettle(""); strings.Count(printed, "CREATE TABLE") != 1 {
+		t.Errorf("printed %s; want one statement for all shards", printed)
+	}
+	for altered, whole := range map[string]string{keyspace + ":80-": keyspace + ":-80", keyspace + ":-80": keyspace + ":80-"} {
+		newTarget(t, strings.TrimSuffix(databaseURL, keyspace)+altered).MustExec("DROP INDEX posts_feed ON posts")
+		printed, ok := g.push("", true)
+		if ok || !strings.Contains(printed, "From the database "+altered+" to schema.sql") || !strings.Contains(printed, "Nothing to do: the database "+whole+" ") {
+			t.Errorf("with %s altered: ok %v, printed %s", altered, ok, printed)
+		}
+		if printed := g.mustSettle(""); strings.Count(printed, "ADD KEY `posts_feed`") != 1 {
+			t.Errorf("with %s altered, the push printed %s; want the statement once", altered, printed)
+		}
+	}
+	g.MustExec("ALTER TABLE posts ADD COLUMN mood VARCHAR(10) NULL")
+	if printed := g.mustSettle("yes\n"); strings.Count(printed, "DROP COLUMN `mood`") != 1 {
+		t.Errorf("with both altered, the push printed %s; want one statement", printed)
 	}
 }

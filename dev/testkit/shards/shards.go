@@ -3,7 +3,6 @@ package shards
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"regexp"
 	"strings"
@@ -88,25 +87,33 @@ func Start(t testing.TB) (databaseURL string) {
 		}
 		return given.URL
 	}
+	address := Serve(t, func(h mysql.Handler) mysql.Handler {
+		return &sharded{Handler: h, shard: map[uint32]bool{}}
+	}, append(shardNames, "warble")...)
+	return "mysql://root@" + address + "/warble"
+}
+
+// Serve serves an engine with empty databases until the test ends, and returns its
+// address. wrap puts a handler before the engine's own.
+func Serve(t testing.TB, wrap func(mysql.Handler) mysql.Handler, names ...string) (address string) {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	databases := []gms.Database{memory.NewDatabase("warble")}
-	for _, shard := range shardNames {
-		databases = append(databases, memory.NewDatabase(shard))
+	var databases []gms.Database
+	for _, name := range names {
+		databases = append(databases, memory.NewDatabase(name))
 	}
 	provider := memory.NewDBProvider(databases...)
 	engine, err := server.NewServerWithHandler(
 		server.Config{Listener: listener, Address: listener.Addr().String()},
 		sqle.NewDefault(provider), gms.NewContext, memory.NewSessionBuilder(provider), nil,
-		func(h mysql.Handler) (mysql.Handler, error) {
-			return &sharded{Handler: h, shard: map[uint32]bool{}}, nil
-		})
+		func(h mysql.Handler) (mysql.Handler, error) { return wrap(h), nil })
 	if err != nil {
 		t.Fatal(err)
 	}
 	go engine.Start()
 	t.Cleanup(func() { engine.Close() })
-	return fmt.Sprintf("mysql://root@%s/warble", listener.Addr())
+	return listener.Addr().String()
 }
