@@ -1,12 +1,13 @@
 package page
 
 import (
-	"context"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -94,48 +95,83 @@ func composing(t *testing.T, s *site) {
 	tab.Wait(`document.querySelector('article textarea').value === 'as it was'`)
 }
 
-// endsElsewhere has each change wait for its answer until its reader is in another place.
+// endsElsewhere has what somebody begins wait for its answer until they are in another place.
 func endsElsewhere(t *testing.T, s *site) {
 	tab := s.as(t, "ada")
-	home := chromedp.Click(chromedp.CSS(`header a[href="/"]`))
+	clear := func() { tab.Press("section", "Delete all posts"); tab.Press("dialog[open]", "Delete") }
+	download := func() {
+		browser.Eval[bool](tab, `URL.createObjectURL = (blob) => (window.saved = blob.text(), 'about:blank'), HTMLAnchorElement.prototype.click = () => {}, true`)
+		tab.Press("section", "Download all posts")
+	}
+	no := func(status int) browser.Outcome { return browser.Outcome{Status: status, Body: `{"detail":"No."}`} }
+	// A page with nothing, and a cursor that leads to all there is.
+	more := browser.Outcome{Status: 200, Body: `{"posts":[],"next":"4102444800000-1"}`}
+	const hers, latest = "/u/" + ada, "/"
+	all := []string{"newest", "by Ada", "by Grace"}
 	for _, one := range []struct {
-		method string
-		begin  func()
-		want   []string // at the latest posts
-		answer browser.Outcome
+		who, from, to string
+		begin         func()
+		call          string // what waits: a method, and a part of the address
+		answer        browser.Outcome
+		want          []string // that is left of the latest posts
 	}{
-		{"PATCH", func() { edit(tab, "edited") }, []string{"edited", "by Ada", "by Grace"}, browser.Outcome{}},
-		{"DELETE", func() { remove(tab) }, []string{"by Ada", "by Grace"}, browser.Outcome{}},
-		{"PATCH", func() { edit(tab, "refused") }, []string{"newest", "by Ada", "by Grace"}, browser.Outcome{Status: 422, Body: `{"detail":"No."}`}},
-		{"DELETE", func() { remove(tab) }, []string{"newest", "by Ada", "by Grace"}, browser.Outcome{Status: 429, Body: `{"detail":"No."}`}},
-		{"DELETE", func() { tab.Press("section", "Delete all posts"); tab.Press("dialog[open]", "Delete") }, []string{"by Grace"}, browser.Outcome{}},
+		{"ada", hers, latest, func() { edit(tab, "edited") }, "PATCH /", browser.Outcome{}, []string{"edited", "by Ada", "by Grace"}},
+		{"ada", hers, latest, func() { edit(tab, "refused") }, "PATCH /", no(422), all},
+		{"ada", hers, latest, func() { remove(tab) }, "DELETE /", browser.Outcome{}, all[1:]},
+		{"ada", hers, latest, func() { remove(tab) }, "DELETE /", no(429), all},
+		{"ada", hers, latest, clear, "DELETE /", browser.Outcome{}, all[2:]},
+		{"ada", hers, latest, download, "GET &limit=100", more, all},
+		{"hedy", hers, latest, func() { remove(tab) }, "DELETE /", browser.Outcome{}, all[1:]},
+		{"hedy", latest, hers, func() { remove(tab) }, "DELETE /", browser.Outcome{}, all[1:]},
+		{"hedy", latest, hers, func() { remove(tab) }, "DELETE /", no(429), all},
+		{"hedy", hers, latest, clear, "DELETE /", browser.Outcome{}, all[2:]},
 	} {
-		if _, err := s.db.Exec("DELETE FROM posts"); err != nil {
-			t.Fatal(err)
-		}
+		s.db.MustExec("DELETE FROM posts")
 		s.insert(t, grace, "by Grace", 3*time.Hour)
 		s.insert(t, ada, "by Ada", 2*time.Hour)
 		s.insert(t, ada, "newest", time.Hour)
 		browser.Eval[bool](tab, `sessionStorage.removeItem('warble.own'), true`)
-		tab.Go(s.URL + "/u/" + ada)
+		signIn(tab, one.who) // before: ClerkJS leads elsewhere when it signs out
+		tab.Go(s.URL + one.from)
 		isSignedIn(tab)
-		wantShown(tab, "newest", "by Ada")
-		released := make(chan struct{})
-		outcome := one.answer
-		outcome.Until = released
-		tab.Intercept("*/api/posts*", on(one.method, 1, outcome))
-		one.begin()
-		for asked := len(tab.Requests(one.method, "/api/posts")); asked == 0; asked = len(tab.Requests(one.method, "/api/posts")) {
-			time.Sleep(10 * time.Millisecond)
+		shows := func(path string, texts []string) {
+			t.Helper()
+			tab.Wait(`location.pathname === ` + browser.Quote(path))
+			if path == hers {
+				texts = slices.DeleteFunc(slices.Clone(texts), func(text string) bool { return text == "by Grace" })
+			}
+			wantShown(tab, texts...)
 		}
-		tab.Do("elsewhere", home)
-		tab.Wait(`location.pathname === '/' && document.querySelectorAll('article').length >= 2`)
+		shows(one.from, all)
+		method, part, _ := strings.Cut(one.call, " ")
+		asked, released := make(chan struct{}), make(chan struct{})
+		ask := sync.OnceFunc(func() { close(asked) })
+		one.answer.Until = released
+		tab.Intercept("*/api/posts*", func(request *network.Request) browser.Outcome {
+			if request.Method != method || !strings.Contains(request.URL, part) {
+				return browser.Outcome{}
+			}
+			method = "" // the next ones pass
+			ask()
+			return one.answer
+		})
+		one.begin()
+		<-asked
+		tab.Do("elsewhere", chromedp.Click(chromedp.CSS(`:is(header.bar, article header) a[href="`+one.to+`"]`)))
+		tab.Wait(`location.pathname === ` + browser.Quote(one.to) + ` && document.querySelectorAll('article').length`)
 		close(released)
-		wantShown(tab, one.want...)
-		tab.Do("a moment", chromedp.Func(func(context.Context, *chromedp.Target) error { time.Sleep(300 * time.Millisecond); return nil }))
-		wantShown(tab, one.want...)
+		shows(one.to, one.want)
+		if one.answer.Body == more.Body {
+			const saved = `window.saved?.then((text) => JSON.parse(text).map(({ content }) => content))`
+			tab.Wait(`window.saved`)
+			if got := browser.Eval[[]string](tab, saved); !slices.Equal(got, all[:2]) {
+				t.Errorf("Ada's posts are downloaded as %q", got)
+			}
+		}
+		time.Sleep(300 * time.Millisecond) // what comes later changes nothing
+		shows(one.to, one.want)
 		tab.Back(1)
-		wantShown(tab, slices.DeleteFunc(slices.Clone(one.want), func(text string) bool { return text == "by Grace" })...)
+		shows(one.from, one.want)
 		tab.StopIntercepting()
 	}
 }

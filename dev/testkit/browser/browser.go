@@ -188,10 +188,11 @@ func (tab *Tab) Fail(pattern string, outcome Outcome) {
 	tab.Intercept(pattern, func(*network.Request) Outcome { return outcome })
 }
 
-// StopIntercepting ends what Intercept began, for new requests.
+// StopIntercepting ends what Intercept began, for new requests. Its pattern matches
+// none: what the next Intercept decides is never asked about others.
 func (tab *Tab) StopIntercepting() {
 	tab.tb.Helper()
-	tab.Intercept("*", func(*network.Request) Outcome { return Outcome{} })
+	tab.Intercept("-", func(*network.Request) Outcome { return Outcome{} })
 }
 
 // resolve does to a request what was decided. Errors mean that the page does not
