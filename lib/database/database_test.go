@@ -203,7 +203,7 @@ func TestAServerThatIsNoDatabaseIsAnOutage(t *testing.T) {
 }
 
 // A server that answers each statement with the next of these, and the last again
-// and again.
+// and again. For lost it closes the connection instead.
 func answering(t *testing.T, answers ...string) (statements *atomic.Int64) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -230,7 +230,11 @@ func answering(t *testing.T, answers ...string) (statements *atomic.Int64) {
 				continue
 			}
 			n := int(statements.Add(1))
-			send(1, answers[min(n, len(answers))-1])
+			answer := answers[min(n, len(answers))-1]
+			if answer == lost {
+				return
+			}
+			send(1, answer)
 		}
 	}
 	go func() {
@@ -258,6 +262,10 @@ func answering(t *testing.T, answers ...string) (statements *atomic.Int64) {
 	return statements
 }
 
+// lost is in the place of an answer that does not arrive: nobody knows whether the
+// statement ran.
+const lost = ""
+
 // ok and refusal are a server's answers, as MySQL's protocol has them.
 func ok(found, id byte) string { return string([]byte{0, found, id, 2, 0, 0, 0}) }
 
@@ -277,6 +285,7 @@ func TestAWriteThatTheDatabaseHasUndoneIsSentUntilItPassesAndNoOtherIs(t *testin
 		"undone ten times":       {append(slices.Repeat([]string{undone}, 10), ok(3, 0)), 3, 0, 11},
 		"waited for too long":    {[]string{refusal(1205, "HY000"), ok(3, 0)}, 0, 503, 1},
 		"cannot work":            {[]string{refusal(1054, "42S22"), ok(3, 0)}, 0, 500, 1},
+		"its answer is lost":     {[]string{lost, ok(3, 0)}, 0, 503, 1},
 		"undone, then ill fated": {[]string{undone, refusal(1054, "42S22"), ok(3, 0)}, 0, 500, 2},
 	} {
 		statements := answering(t, test.answers...)
@@ -298,6 +307,7 @@ func TestAWriteThatTheDatabaseHasUndoneIsSentUntilItPassesAndNoOtherIs(t *testin
 		"taken":       {taken, 0, true, 500},
 		"cannot work": {refusal(1054, "42S22"), 0, false, 500},
 		"too slow":    {refusal(3024, "HY000"), 0, false, 503},
+		"lost":        {lost, 0, false, 503},
 	} {
 		statements := answering(t, test.answer)
 		id, err := Insert(t.Context(), "INSERT INTO posts VALUES ()")

@@ -5,23 +5,22 @@ package contract
 import (
 	"io"
 	"os"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/jmoiron/sqlx"
 
 	"warble/dev/local/embeddedmysql"
 	"warble/dev/local/fakeclerk"
 	"warble/dev/testkit"
+	"warble/dev/testkit/faults"
 )
 
 // api is a running Warble, a client of it, and what it stands on.
 type api struct {
 	*testkit.Product
 	*testkit.Client
-	clerk *testkit.Clerk
-	db    *sqlx.DB // past the functions
+	server *testkit.Server
+	db     *sqlx.DB // past the functions
 }
 
 const (
@@ -56,43 +55,26 @@ func eachDatabase(t *testing.T, environment map[string]string, check func(t *tes
 	for name, start := range databases() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := start(t)
-			testkit.CountCase(server.Name)
-			check(t, open(t, server.URL, environment))
+			check(t, open(t, start(t), environment))
 		})
 	}
 }
 
-// onServers opens several instances of Warble on one database that runs several
-// writes at once. The embedded engine runs one statement at a time and has no such
-// races.
-func onServers(t *testing.T, instances int, environment map[string]string) (all []*api) {
+// open starts Warble on a server, whose database it brings to schema.sql.
+func open(t *testing.T, server *testkit.Server, environment map[string]string) *api {
 	t.Helper()
-	server := testkit.StartServer(t)
 	testkit.CountCase(server.Name)
-	for range instances {
-		all = append(all, open(t, server.URL, environment))
-	}
-	return all
-}
-
-// open starts Warble on the database at a URL, which it brings to schema.sql.
-func open(t *testing.T, databaseURL string, environment map[string]string) *api {
-	t.Helper()
 	clerk := testkit.StartClerk(t, fakeclerk.Config{})
-	db := testkit.Database(t, databaseURL)
-	product := testkit.Start(t, clerk.Environment(databaseURL, environment))
-	return &api{product, testkit.NewClient(t, product.URL, clerk), clerk, db}
+	db := testkit.Database(t, server.URL)
+	product := testkit.Start(t, clerk.Environment(server.URL, environment))
+	return &api{product, testkit.NewClient(t, product.URL, clerk), server, db}
 }
 
-// waitForLog waits until the log has a text.
-func (a *api) waitForLog(t *testing.T, want string) {
+// behindFaults opens Warble on a server that it reaches through a proxy.
+func behindFaults(t *testing.T, server *testkit.Server) (*api, *faults.Proxy) {
 	t.Helper()
-	for begun := time.Now(); !strings.Contains(a.Log(), want); time.Sleep(20 * time.Millisecond) {
-		if time.Since(begun) > time.Minute {
-			t.Fatalf("the log has no %q:\n%s", want, a.Log())
-		}
-	}
+	proxy := faults.New(t, server.URL)
+	return open(t, server, map[string]string{"DATABASE_URL": proxy.URL()}), proxy
 }
 
 func TestMain(m *testing.M) {

@@ -3,6 +3,7 @@ package contract
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"warble/dev/testkit"
@@ -15,7 +16,6 @@ func TestPeopleGoOnWritingAfterAFailover(t *testing.T) {
 	if testkit.Given != "" {
 		testkit.LeaveOut(t, "a failover: it takes a second server, and the right to make the first one read-only")
 	}
-	testkit.CountCase("MariaDB")
 	before, after := mariadb.Start(t), mariadb.Start(t)
 	for _, server := range []*mariadb.Server{before, after} {
 		// A user who may write on a read-only server would not see the failover.
@@ -25,8 +25,15 @@ func TestPeopleGoOnWritingAfterAFailover(t *testing.T) {
 		}
 	}
 	primary := faults.New(t, "mysql://app:app@"+before.Addr()+"/warble")
-	a := open(t, before.URL(), map[string]string{"DATABASE_URL": primary.URL()})
-	// As many at once as the pool has connections, all of them used.
+	a := open(t, &testkit.Server{URL: before.URL(), Name: "MariaDB"}, map[string]string{"DATABASE_URL": primary.URL()})
+	atOnce := func(n int, f func(i int)) {
+		var all sync.WaitGroup
+		for i := range n {
+			all.Go(func() { f(i) })
+		}
+		all.Wait()
+	}
+	// More at once than the pool has connections: all of them are used.
 	atOnce(8, func(i int) { a.Publish(fmt.Sprint("user_before", i), "before") })
 
 	if _, err := a.db.Exec("SET GLOBAL read_only = 1"); err != nil {

@@ -2,26 +2,17 @@ package contract
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"warble/dev/testkit"
-	"warble/dev/testkit/faults"
 )
-
-// behindFaults opens Warble on a server that it reaches through a proxy.
-func behindFaults(t *testing.T) (*api, *faults.Proxy) {
-	t.Helper()
-	server := testkit.StartServer(t)
-	testkit.CountCase(server.Name)
-	proxy := faults.New(t, server.URL)
-	return open(t, server.URL, map[string]string{"DATABASE_URL": proxy.URL()}), proxy
-}
 
 func TestAWarmRequestCostsOneCommand(t *testing.T) {
 	t.Parallel()
-	a, proxy := behindFaults(t)
+	a, proxy := behindFaults(t, testkit.StartServer(t))
 	post := a.Publish(ada, "hello", "Idempotency-Key", "k") // warm, and Ada's profile known
 	other := a.Publish(ada, "to delete")
 	for _, test := range []struct {
@@ -58,39 +49,36 @@ func TestAWarmRequestCostsOneCommand(t *testing.T) {
 	}
 }
 
+// calls are one of each statement, and what it is answered when all is well.
+func calls(post testkit.Post) []call {
+	return []call{
+		{nobody, "GET", "/api/posts", "", 200}, {nobody, "GET", post.Path(), "", 200}, {ada, "POST", "/api/posts", testkit.Content("x"), 201},
+		{ada, "PATCH", post.Path(), testkit.Content("y"), 200}, {ada, "DELETE", "/api/posts/99999", "", 404},
+	}
+}
+
+type call struct {
+	who, method, path, body string
+	status                  int
+}
+
 func TestConnectionsThatDiedInTheMeantimeCostNoFailedRequest(t *testing.T) {
 	t.Parallel()
-	a, proxy := behindFaults(t)
-	post := a.Publish(ada, "hello")
-	for i := range 10 {
+	a, proxy := behindFaults(t, testkit.StartServer(t))
+	for _, call := range slices.Repeat(calls(a.Publish(ada, "hello")), 10) {
 		proxy.Cut() // as a frozen instance finds its connections
-		for _, call := range []struct {
-			who                string
-			method, path, body string
-			status             int
-		}{{nobody, "GET", "/api/posts", "", 200}, {ada, "POST", "/api/posts", testkit.Content("x"), 201}, {ada, "PATCH", post.Path(), testkit.Content(fmt.Sprint(i)), 200}, {ada, "DELETE", "/api/posts/99999", "", 404}} {
-			if got := a.Call(call.who, call.method, call.path, call.body); got.Status != call.status {
-				t.Errorf("%s %s = %d %s; want %d", call.method, call.path, got.Status, got.Text, call.status)
-			}
-			proxy.Cut()
+		if got := a.Call(call.who, call.method, call.path, call.body); got.Status != call.status {
+			t.Errorf("%s %s = %d %s; want %d", call.method, call.path, got.Status, got.Text, call.status)
 		}
-	}
-	if strings.Contains(a.Log(), `"status":5`) {
-		t.Errorf("requests failed:\n%s", a.Log())
 	}
 }
 
 func TestDatabaseDownIsA503AndBackIsAnAnswerWithoutARestart(t *testing.T) {
 	t.Parallel()
-	a, proxy := behindFaults(t)
-	post := a.Publish(ada, "hello")
-	for range 3 {
+	a, proxy := behindFaults(t, testkit.StartServer(t))
+	for _, call := range calls(a.Publish(ada, "hello")) {
 		proxy.Down()
-		a.Call(nobody, "GET", "/api/posts", "").WantProblem(t, "GET", 503)
-		a.Call(nobody, "GET", post.Path(), "").WantProblem(t, "GET", 503)
-		a.Call(ada, "POST", "/api/posts", testkit.Content("x")).WantProblem(t, "POST", 503)
-		a.Call(ada, "PATCH", post.Path(), testkit.Content("x")).WantProblem(t, "PATCH", 503)
-		a.Call(ada, "DELETE", post.Path(), "").WantProblem(t, "DELETE", 503)
+		a.Call(call.who, call.method, call.path, call.body).WantProblem(t, call.method, 503)
 		proxy.Up()
 		if got := a.Call(nobody, "GET", "/api/posts", ""); got.Status != 200 || len(got.Posts) != 1 {
 			t.Errorf("the first request once it is back = %d %s; want 200 and the post", got.Status, got.Text)
@@ -101,26 +89,33 @@ func TestDatabaseDownIsA503AndBackIsAnAnswerWithoutARestart(t *testing.T) {
 	}
 }
 
-func TestAWriteWhoseAnswerIsLostIsNeverRepeatedByUs(t *testing.T) {
+// A unique key but PRIMARY refuses no insert here: the ids have run into those of
+// posts that are there, as when a sequence is behind.
+func TestIDsThatRunIntoExistingOnesAreAnOutageAndNameTheSequence(t *testing.T) {
 	t.Parallel()
-	a, proxy := behindFaults(t)
-	a.Publish(grace, "warm")
-	proxy.SwallowAnswer("INSERT")
-	a.Call(ada, "POST", "/api/posts", testkit.Content("once"), "Idempotency-Key", "k").WantProblem(t, "POST", 503)
-	var rows int
-	for begun := time.Now(); rows == 0 && time.Since(begun) < time.Minute; time.Sleep(10 * time.Millisecond) {
-		if err := a.db.Get(&rows, "SELECT COUNT(*) FROM posts WHERE user_id = ?", ada); err != nil {
-			t.Fatal(err)
+	server := testkit.StartServer(t)
+	if len(server.Shards) == 1 {
+		testkit.LeaveOut(t, "ids that run into existing ones: Vitess refuses triggers, and without shards no sequence gives the ids")
+	}
+	a := open(t, server, nil)
+	post := a.Publish(ada, "hello")
+	statement := fmt.Sprint("CREATE TRIGGER stuck BEFORE INSERT ON posts FOR EACH ROW SET NEW.id = ", post.ID)
+	if server.Sharded() { // the sequence is behind by more ids than a request tries before its deadline
+		statement = "INSERT INTO posts (id, user_id, content, created_at, updated_at) VALUES " +
+			strings.TrimSuffix(strings.Repeat("(?, ?, '', NOW(3), NOW(3)),", 200), ",")
+	}
+	var args []any
+	for i := range int64(strings.Count(statement, "?") / 2) {
+		args = append(args, post.ID+1+i, ada)
+	}
+	if _, err := a.db.Exec(statement, args...); err != nil {
+		t.Fatal(err)
+	}
+	// A slow machine's deadline may come while a statement runs: then the log says that alone.
+	for begun := time.Now(); !strings.Contains(a.Log(), "next_id above MAX(id)"); {
+		a.Call(ada, "POST", "/api/posts", testkit.Content("next")).WantProblem(t, "a post without an id", 503)
+		if time.Since(begun) > time.Minute {
+			t.Fatalf("the log does not name the sequence:\n%s", a.Log())
 		}
-	}
-	if rows != 1 {
-		t.Errorf("%d rows after one insert whose answer was lost; want 1", rows)
-	}
-	// The caller knows by the key: sent again, it is the post that is there.
-	if again := a.Call(ada, "POST", "/api/posts", testkit.Content("once"), "Idempotency-Key", "k"); again.Status != 200 {
-		t.Errorf("again = %d %s; want 200", again.Status, again.Text)
-	}
-	if got := a.Call(nobody, "GET", "/api/posts?userId="+ada, ""); len(got.Posts) != 1 {
-		t.Errorf("stored: %s; want one post", got.Text)
 	}
 }

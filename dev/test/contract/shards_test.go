@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"warble/dev/testkit"
-	"warble/dev/testkit/faults"
 )
 
 // What dev/docs/sharding.md says of each statement, by Vitess's own plan for the
@@ -22,9 +21,7 @@ func TestOnShardsAStatementGoesWhereTheDocumentSays(t *testing.T) {
 	if !server.Sharded() {
 		testkit.LeaveOut(t, "which shards a statement goes to: the database has no shards")
 	}
-	testkit.CountCase(server.Name)
-	proxy := faults.New(t, server.URL)
-	a := open(t, server.URL, map[string]string{"DATABASE_URL": proxy.URL()})
+	a, proxy := behindFaults(t, server)
 	key := []string{"Idempotency-Key", "k"}
 	post := a.Publish(ada, "hello", key...)
 	cursor := "before=" + fmt.Sprint("1800000000000-", post.ID)

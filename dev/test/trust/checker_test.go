@@ -76,7 +76,7 @@ func TestNothingAcknowledgedIsLostOrDoubledWhateverBreaks(t *testing.T) {
 	if err := s.db.QueryRow("SELECT COUNT(*) FROM posts").Scan(&rows); err != nil || rows != len(walked) {
 		t.Errorf("%d rows (%v), %d posts in the feed; want the same", rows, err, len(walked))
 	}
-	if strings.Contains(s.Log(), `"status":500`) {
+	if strings.Contains(s.log(), `"status":500`) {
 		t.Error("a function answered 500: a fault outside of it must be a 503")
 	}
 	for _, difference := range differences {

@@ -75,7 +75,7 @@ func TestWhatRacingPeopleAreToldIsTrueInSomeOrder(t *testing.T) {
 			if answers["create 429"] > 0 && interval == 0 {
 				t.Error("somebody was told to wait without a limit")
 			}
-			for line := range strings.Lines(s.Log()) {
+			for line := range strings.Lines(s.log()) {
 				if (strings.Contains(line, `"level":"ERROR"`) || strings.Contains(line, `"errorMessage"`)) && !strings.Contains(line, "took longer than") && !strings.Contains(line, "cannot be reached") {
 					t.Errorf("a function failed, and not by the machine's slowness: %s", line)
 				}
@@ -89,8 +89,17 @@ func TestWhatRacingPeopleAreToldIsTrueInSomeOrder(t *testing.T) {
 // but one of them, again and again: nobody may be turned away for that.
 func TestADeletionAmongRacingCreatesTurnsNobodyAway(t *testing.T) {
 	t.Parallel()
+	environment := map[string]string{"POST_INTERVAL": "86400"} // both unique keys take part
+	for name, start := range map[string]func(t *testing.T) *site{
+		"a process for each caller": func(t *testing.T) *site { return deploy(t, racers, environment) },
+		"one process for all":       func(t *testing.T) *site { return oneProcess(t, environment) },
+	} {
+		t.Run(name, func(t *testing.T) { deleteAmongCreates(t, name, start(t)) })
+	}
+}
+
+func deleteAmongCreates(t *testing.T, name string, s *site) {
 	_, duration := random(t, raceFor)
-	s := deploy(t, racers, map[string]string{"POST_INTERVAL": "86400"}) // both unique keys take part
 	answers, took := map[string]int{}, []time.Duration{}
 	rounds, wrong := 0, 0
 	for begun := time.Now(); rounds == 0 || time.Since(begun) < duration; rounds++ {
@@ -138,8 +147,8 @@ func TestADeletionAmongRacingCreatesTurnsNobodyAway(t *testing.T) {
 		}
 	}
 	slices.Sort(took)
-	fmt.Printf("trust: a deletion among creates, %d rounds of %d callers, %d wrong; 99 of 100 answered within %v, all within %v; %v\n",
-		rounds, racers, wrong, took[len(took)*99/100].Round(time.Millisecond), took[len(took)-1].Round(time.Millisecond), answers)
+	fmt.Printf("trust: a deletion among creates, %s, %d rounds of %d callers, %d wrong; 99 of 100 answered within %v, all within %v; %v\n",
+		name, rounds, racers, wrong, took[len(took)*99/100].Round(time.Millisecond), took[len(took)-1].Round(time.Millisecond), answers)
 	if answers["create 201"] < rounds/2 {
 		t.Error("the deletion mostly met no create: this run shows too little")
 	}
@@ -149,7 +158,7 @@ func TestADeletionAmongRacingCreatesTurnsNobodyAway(t *testing.T) {
 // time. A write that the database has undone to the end has another cause there.
 func (s *site) tooSlow(got testkit.Answer) bool {
 	for begun := time.Now(); got.Status == 503 && time.Since(begun) < 10*time.Second; time.Sleep(20 * time.Millisecond) {
-		for line := range strings.Lines(s.Log()) {
+		for line := range strings.Lines(s.log()) {
 			if strings.Contains(line, got.Problem.RequestID) {
 				return strings.Contains(line, "took longer than the request may")
 			}

@@ -36,29 +36,43 @@ func TestMain(m *testing.M) {
 
 // site is a deployment, a client of it, and what it stands on.
 type site struct {
-	*artifact.Deployment
+	*artifact.Deployment // nil of one process
 	*testkit.Client
 	tb     testing.TB
 	clerk  *testkit.Clerk
 	server *testkit.Server
 	proxy  *faults.Proxy // between the functions and the database
 	db     *sqlx.DB      // past both
+	log    func() string // what the functions wrote so far
 }
 
-// deploy starts the built functions on a server of their own, with so many
-// processes each, and searches what they logged when the test ends. A variable
-// that environment says is empty is unset.
-func deploy(tb testing.TB, processes int, environment map[string]string) *site {
+// newSite starts what functions need. What they logged is searched when the test ends.
+func newSite(tb testing.TB) *site {
 	tb.Helper()
 	server := testkit.StartServer(tb)
 	testkit.CountCase(server.Name)
-	s := &site{
-		tb: tb, clerk: testkit.StartClerk(tb, fakeclerk.Config{}), server: server,
-		proxy: faults.New(tb, server.URL), db: testkit.Database(tb, server.URL),
-	}
+	s := &site{tb: tb, clerk: testkit.StartClerk(tb, fakeclerk.Config{}), server: server, proxy: faults.New(tb, server.URL), db: testkit.Database(tb, server.URL)}
+	tb.Cleanup(func() { searchLog(tb, s.log()) })
+	return s
+}
+
+// deploy starts the built functions on a server of their own, with so many
+// processes each. A variable that environment says is empty is unset.
+func deploy(tb testing.TB, processes int, environment map[string]string) *site {
+	tb.Helper()
+	s := newSite(tb)
 	s.Deployment = artifact.Start(tb, s.clerk.Environment(s.proxy.URL(), environment), processes)
-	s.Client = testkit.NewClient(tb, s.Deployment.URL, s.clerk)
-	tb.Cleanup(func() { searchLog(tb, s.Log()) })
+	s.Client, s.log = testkit.NewClient(tb, s.Deployment.URL, s.clerk), s.Deployment.Log
+	return s
+}
+
+// oneProcess starts all functions in one process, built with the race detector, that
+// answers dozens of requests at once: Vercel's builder is on its way there.
+func oneProcess(tb testing.TB, environment map[string]string) *site {
+	tb.Helper()
+	s := newSite(tb)
+	product := testkit.Start(tb, s.clerk.Environment(s.proxy.URL(), environment))
+	s.Client, s.log = testkit.NewClient(tb, product.URL, s.clerk), product.Log
 	return s
 }
 
