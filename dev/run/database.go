@@ -97,15 +97,15 @@ func reach(ctx context.Context) (advice string) {
 	return fmt.Sprintf("It cannot be reached: %v. Correct DATABASE_URL in %s, or remove it there for an embedded database.", err, project.Source("DATABASE_URL"))
 }
 
-// schemaSaved tells what to do when schema.sql was changed. The embedded
+// schemaSaved looks whether schema.sql was changed, and tells what to do. The embedded
 // database keeps its posts; the difference may lose some, which is for people to
 // decide.
-func (d db) schemaSaved(root string) func(string) {
+func (d db) schemaSaved(root string) func() {
 	file := filepath.Join(root, "schema.sql")
 	known, _ := os.ReadFile(file)
-	return func(name string) {
+	return func() {
 		now, err := os.ReadFile(file)
-		if name != "schema.sql" || err != nil || bytes.Equal(now, known) {
+		if err != nil || bytes.Equal(now, known) {
 			return
 		}
 		known = now

@@ -94,7 +94,7 @@ func run(ctx context.Context, race bool) error {
 		Overlay: map[string]string{"/config.js": config},
 		Race:    race,
 		Log:     os.Stderr,
-		Saved:   database.schemaSaved(root),
+		Looked:  database.schemaSaved(root),
 	}
 	if err := vercel.Open(ctx); err != nil {
 		return err

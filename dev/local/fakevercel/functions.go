@@ -15,67 +15,63 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
-	"slices"
+	"regexp"
 	"strings"
 	"text/template"
 
 	"golang.org/x/mod/modfile"
 )
 
-// findFunctions returns the paths of a project's functions, such as
-// /api/posts/list, as Vercel's builder finds them.
-func findFunctions(root string) (paths []string, err error) {
-	err = fs.WalkDir(os.DirFS(root), "api", func(file string, entry fs.DirEntry, err error) error {
+// handler is what a function's file exports: an expression of the generated program.
+type handler struct {
+	Path         string // such as /api/posts/list
+	Import, Name string
+}
+
+// handlerType is how a handler's type is written.
+var handlerType = regexp.MustCompile(`^func\((\w+ )?http\.ResponseWriter, (\w+ )?\*http\.Request\)$`)
+
+// findHandlers finds a project's functions as Vercel's builder does: each file under
+// api/ is one, and the first exported func(http.ResponseWriter, *http.Request) in it
+// is its handler. The error names the files that have none, and is beside their paths.
+func findHandlers(root string) (handlers []handler, err error) {
+	files := os.DirFS(root)
+	text, err := fs.ReadFile(files, "go.mod")
+	if err != nil {
+		return nil, err
+	}
+	module := modfile.ModulePath(text)
+	var wrong error
+	err = fs.WalkDir(files, "api", func(file string, entry fs.DirEntry, err error) error {
 		name, isGo := strings.CutSuffix(file, ".go")
-		switch {
-		case errors.Is(err, fs.ErrNotExist): // no api/, or it was removed meanwhile
-			return nil
-		case err != nil:
+		if err != nil || entry.IsDir() || !isGo || strings.HasSuffix(name, "_test") || strings.Contains(name, "/_") || strings.Contains(name, "/.") {
 			return err
-		case strings.HasPrefix(entry.Name(), "_") || strings.HasPrefix(entry.Name(), "."):
-			if entry.IsDir() {
-				return fs.SkipDir
-			}
-		case isGo && !entry.IsDir() && !strings.HasSuffix(name, "_test"):
-			paths = append(paths, "/"+name)
 		}
+		h := handler{Path: "/" + name, Import: path.Join(module, path.Dir(file))}
+		h.Name, err = readHandler(files, file)
+		handlers, wrong = append(handlers, h), errors.Join(wrong, err)
 		return nil
 	})
-	return paths, err
+	return handlers, errors.Join(err, wrong)
 }
 
-// handler is what a source file exports: an expression of the generated program.
-type handler struct {
-	Path, Import, Name string
-}
-
-// readHandler finds the first exported func(http.ResponseWriter, *http.Request)
-// of a function's file, as Vercel's builder does.
-func readHandler(root, module, function string) (handler, error) {
-	file := strings.TrimPrefix(function, "/") + ".go"
-	parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, file), nil, parser.SkipObjectResolution)
+// readHandler returns the name of the handler in a file.
+func readHandler(files fs.FS, file string) (string, error) {
+	source, err := fs.ReadFile(files, file)
 	if err != nil {
-		return handler{}, errors.New(strings.ReplaceAll(err.Error(), root+string(filepath.Separator), ""))
+		return "", err
 	}
-	if parsed.Name.Name == "main" {
-		return handler{}, fmt.Errorf("%s: package main cannot be imported here: give the package another name", file)
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, source, parser.SkipObjectResolution)
+	if err != nil {
+		return "", err
 	}
 	for _, declaration := range parsed.Decls {
 		f, ok := declaration.(*ast.FuncDecl)
-		if !ok || f.Recv != nil || !f.Name.IsExported() || f.Type.TypeParams != nil || f.Type.Results.NumFields() != 0 {
-			continue
-		}
-		var parameters []string
-		for _, field := range f.Type.Params.List {
-			for range max(1, len(field.Names)) {
-				parameters = append(parameters, types.ExprString(field.Type))
-			}
-		}
-		if slices.Equal(parameters, []string{"http.ResponseWriter", "*http.Request"}) {
-			return handler{function, path.Join(module, path.Dir(file)), f.Name.Name}, nil
+		if ok && f.Recv == nil && f.Name.IsExported() && handlerType.MatchString(types.ExprString(f.Type)) {
+			return f.Name.Name, nil
 		}
 	}
-	return handler{}, fmt.Errorf("%s: no exported func(http.ResponseWriter, *http.Request): each file under api/ is a function, shared code belongs in lib/", file)
+	return "", fmt.Errorf("%s: no exported func(http.ResponseWriter, *http.Request): each file under api/ is a function, shared code belongs in lib/", file)
 }
 
 // program serves all functions in one process. Vercel gives each function a
@@ -111,41 +107,26 @@ func main() {
 }
 `))
 
-// generate writes the program's source to file.
-func generate(root, file string, functions []string) error {
-	text, err := os.ReadFile(filepath.Join(root, "go.mod"))
-	if err != nil {
-		return err
-	}
-	module := modfile.ModulePath(text)
-	var handlers []handler
-	var failed error
-	for _, function := range functions {
-		h, err := readHandler(root, module, function)
-		handlers, failed = append(handlers, h), errors.Join(failed, err)
-	}
-	if failed != nil {
-		return failed
-	}
+// buildProgram builds a project's functions, and returns where the binary is. Go links
+// only what has changed. Its error is what the compiler said.
+func buildProgram(ctx context.Context, root string, handlers []handler, race bool) (binary string, err error) {
 	var source bytes.Buffer
 	if err := program.Execute(&source, handlers); err != nil {
-		return err
+		return "", err
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return err
+	binary = filepath.Join(root, "dev/.cache/functions/main")
+	file := binary + ".go"
+	temporary := fmt.Sprint(file, ".", os.Getpid()) // another process may read file
+	err = os.MkdirAll(filepath.Dir(file), 0o755)
+	if err == nil {
+		err = os.WriteFile(temporary, source.Bytes(), 0o644)
 	}
-	// By a rename: another process may read it.
-	temporary := fmt.Sprint(file, ".", os.Getpid())
-	if err := os.WriteFile(temporary, source.Bytes(), 0o644); err != nil {
-		return err
+	if err == nil {
+		err = os.Rename(temporary, file)
 	}
-	return os.Rename(temporary, file)
-}
-
-// buildProgram builds the program at file, and returns where its binary is. Go links
-// only what has changed. Its error is what the compiler said.
-func buildProgram(ctx context.Context, root, file string, race bool) (binary string, err error) {
-	binary = strings.TrimSuffix(file, ".go")
+	if err != nil {
+		return "", err
+	}
 	command := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-ldflags=-s -w")
 	command.Dir, command.Env = root, os.Environ()
 	if race {

@@ -2,9 +2,7 @@ package fakevercel
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -16,7 +14,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
 	"github.com/vercel/go-bridge/go/bridge"
 
 	"warble/dev/local/lambda"
@@ -25,9 +22,9 @@ import (
 const (
 	// concurrency is how many requests the functions answer at the same time.
 	concurrency = 32
-	// quiet is how long nothing may be saved before a build: editors save with
-	// several steps, and several files at once.
-	quiet = 30 * time.Millisecond
+	// interval is the time from one look for saved files to the next. It is less than
+	// anybody needs from an editor to a browser, and a look takes a millisecond.
+	interval = 100 * time.Millisecond
 )
 
 // Project serves a project's folder as Vercel would deploy it now. The functions
@@ -39,10 +36,10 @@ type Project struct {
 	Overlay map[string]string // path → file served in place of public/'s own
 	Race    bool              // build the functions with the race detector
 	Log     io.Writer         // of the functions and the compiler
-	Saved   func(name string) // called for each saved file in Root itself; may be nil
+	Looked  func()            // called with each look for saved files; may be nil
 
-	watcher *fsnotify.Watcher
-	server  atomic.Pointer[Server] // nil when the routes or the folder cannot be read
+	server atomic.Pointer[Server]
+	built  string // the sources that the functions are built of
 
 	// building is held for reading while the functions answer a request, and for
 	// writing while they are built: requests wait for that, and it for requests.
@@ -51,185 +48,115 @@ type Project struct {
 	functions *lambda.Function
 }
 
-// Open builds the functions, and watches the folder until Close. Functions that
-// do not compile are no error: they answer so. A build ends with ctx.
+// Open builds the functions, and looks for saved files until ctx ends. Functions that
+// do not compile are no error: they answer so.
 func (p *Project) Open(ctx context.Context) error {
-	var err error
-	if p.watcher, err = fsnotify.NewWatcher(); err != nil {
-		return fmt.Errorf("watch the files: %w", err)
-	}
-	if err := errors.Join(p.watcher.Add(p.Root), p.watch(filepath.Join(p.Root, "api")), p.watch(filepath.Join(p.Root, "lib"))); err != nil {
-		return fmt.Errorf("watch the files: %w", err)
-	}
 	p.functions = lambda.New("", os.Environ(), 1, concurrency, p.Log)
-	p.build(ctx)
-	p.report()
+	p.rebuild(ctx)
+	if p.server.Load() == nil {
+		return p.err // there are no routes
+	}
 	go func() {
-		for p.sourceSaved(nil) {
-			p.rebuild(ctx)
+		for ticker := time.NewTicker(interval); ; {
+			select {
+			case <-ticker.C:
+				begun := time.Now()
+				if p.rebuild(ctx) && p.err == nil {
+					fmt.Fprintf(p.Log, "The functions were built again in %.1f s.\n", time.Since(begun).Seconds())
+				}
+				if p.Looked != nil {
+					p.Looked()
+				}
+			case <-ctx.Done():
+				return
+			}
 		}
 	}()
 	return nil
 }
 
-// watch adds a folder and those in it to what is watched.
-func (p *Project) watch(folder string) error {
-	return filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
+// sources tells what the functions are built of: names, sizes and times of change.
+func (p *Project) sources() string {
+	var found strings.Builder
+	for _, name := range []string{"go.mod", "go.sum", "vercel.json", "api", "lib"} {
+		// What cannot be read is for the build to say.
+		top := filepath.Join(p.Root, name)
+		filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || path != top && filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+				return nil
+			}
+			if info, err := entry.Info(); err == nil {
+				fmt.Fprintln(&found, path, info.Size(), info.ModTime().UnixNano())
+			}
 			return nil
-		}
-		if err != nil || !entry.IsDir() {
-			return err
-		}
-		return p.watcher.Add(path)
-	})
-}
-
-// sourceSaved waits until a source of the functions is saved. It returns false
-// when timeout comes first, or Close.
-func (p *Project) sourceSaved(timeout <-chan time.Time) bool {
-	for {
-		select {
-		case event, ok := <-p.watcher.Events:
-			if !ok {
-				return false
-			}
-			if p.isSource(event) {
-				return true
-			}
-		case err, ok := <-p.watcher.Errors:
-			if !ok {
-				return false
-			}
-			fmt.Fprintln(p.Log, "The files cannot be watched:", err)
-		case <-timeout:
-			return false
-		}
+		})
 	}
+	return found.String()
 }
 
-// isSource tells whether a saved file changes the functions or their routes. It
-// watches new folders, and calls Saved for other files in Root itself.
-func (p *Project) isSource(event fsnotify.Event) bool {
-	name, err := filepath.Rel(p.Root, event.Name)
-	if err != nil || event.Op == fsnotify.Chmod {
+// rebuild builds the functions if a source has changed, until none was saved
+// meanwhile, and tells whether it did. Requests that come from now on wait for it.
+func (p *Project) rebuild(ctx context.Context) bool {
+	now := p.sources()
+	if now == p.built {
 		return false
 	}
-	folder, _, inside := strings.Cut(filepath.ToSlash(name), "/")
-	if folder == "api" || folder == "lib" {
-		if info, err := os.Stat(event.Name); err == nil && info.IsDir() {
-			if err := p.watch(event.Name); err != nil {
-				fmt.Fprintln(p.Log, "The files cannot be watched:", err)
-			}
-			return true // files may have been in it before it was watched
-		}
-		return event.Has(fsnotify.Remove|fsnotify.Rename) || // perhaps a folder
-			strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go")
-	}
-	if name == "go.mod" || name == "go.sum" || name == "vercel.json" {
-		return true
-	}
-	if !inside && p.Saved != nil {
-		p.Saved(name)
-	}
-	return false
-}
-
-// rebuild builds until no file was saved meanwhile. Requests that come from now on
-// wait for it.
-func (p *Project) rebuild(ctx context.Context) {
 	p.building.Lock()
 	defer p.building.Unlock()
-	begun := time.Now()
-	for saved := true; saved; saved = p.sourceSaved(time.After(quiet)) {
-		for p.sourceSaved(time.After(quiet)) {
-		}
+	for ; now != p.built; now = p.sources() {
+		p.built = now
 		p.build(ctx)
 	}
 	p.functions.Kill()
-	p.report()
-	if p.err == nil {
-		fmt.Fprintf(p.Log, "The functions were built again in %.1f s.\n", time.Since(begun).Seconds())
+	if p.err != nil {
+		fmt.Fprintf(p.Log, "\nThe functions do not compile:\n\n%v\n\n", p.err)
 	}
+	return true
 }
 
 // build reads the functions and routes as they are now, and compiles the functions.
+// Routes that cannot be read leave those of before.
 func (p *Project) build(ctx context.Context) {
-	functions, err := findFunctions(p.Root)
-	var config Config
-	if err == nil {
-		config, err = ReadConfig(filepath.Join(p.Root, "vercel.json"))
-	}
-	if err != nil {
-		p.server.Store(nil)
-		p.err = err
+	config, err := ReadConfig(filepath.Join(p.Root, "vercel.json"))
+	if p.err = err; err != nil {
 		return
 	}
 	server := &Server{Routes: config.Routes, Static: filepath.Join(p.Root, "public"), Overlay: p.Overlay, Functions: map[string]Function{}}
-	for _, path := range functions {
-		server.Functions[path] = func(ctx context.Context, request *bridge.Request) (bridge.Response, error) {
-			return p.invoke(ctx, path, request)
+	handlers, err := findHandlers(p.Root)
+	for _, h := range handlers {
+		server.Functions[h.Path] = func(ctx context.Context, request *bridge.Request) (bridge.Response, error) {
+			return p.invoke(ctx, h.Path, request)
 		}
 	}
 	p.server.Store(server)
-	program := filepath.Join(p.Root, "dev/.cache/functions/main.go")
-	if p.err = generate(p.Root, program, functions); p.err == nil {
-		p.functions.Binary, p.err = buildProgram(ctx, p.Root, program, p.Race)
-	}
-}
-
-// report writes why there are no functions, if so.
-func (p *Project) report() {
-	if p.err != nil {
-		fmt.Fprintf(p.Log, "\nThe functions do not compile:\n\n%v\n\n", p.err)
+	if p.err = err; err == nil {
+		p.functions.Binary, p.err = buildProgram(ctx, p.Root, handlers, p.Race)
 	}
 }
 
 // Functions is how many there are.
-func (p *Project) Functions() int {
-	if server := p.server.Load(); server != nil {
-		return len(server.Functions)
-	}
-	return 0
-}
+func (p *Project) Functions() int { return len(p.server.Load().Functions) }
 
-func (p *Project) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if server := p.server.Load(); server != nil {
-		server.ServeHTTP(w, r)
-		return
-	}
-	p.building.RLock()
-	defer p.building.RUnlock()
-	http.Error(w, fmt.Sprint(p.err), http.StatusInternalServerError)
-}
+func (p *Project) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.server.Load().ServeHTTP(w, r) }
 
-// invoke has the functions answer, once they are built.
+// invoke has the functions answer, once they are built. When they do not compile, the
+// compiler's message is the answer, in the form of all their errors.
 func (p *Project) invoke(ctx context.Context, path string, request *bridge.Request) (bridge.Response, error) {
 	p.building.RLock()
 	defer p.building.RUnlock()
-	if p.err != nil {
-		return compilerMessage(p.err), nil
+	if p.err == nil {
+		return p.functions.Invoke(ctx, path, request)
 	}
-	return p.functions.Invoke(ctx, path, request)
+	return InProcess(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusInternalServerError)
+		json.NewEncoder(w).Encode(map[string]any{
+			"type": "about:blank", "title": http.StatusText(http.StatusInternalServerError), "status": http.StatusInternalServerError,
+			"detail": "The functions do not compile:\n" + p.err.Error(),
+		})
+	})(ctx, request)
 }
 
-// compilerMessage is the answer of functions that do not compile, in the form
-// of all their errors.
-func compilerMessage(err error) bridge.Response {
-	// Strings and a number: encoding them cannot fail.
-	body, _ := json.MarshalIndent(map[string]any{
-		"type": "about:blank", "title": http.StatusText(http.StatusInternalServerError), "status": http.StatusInternalServerError,
-		"detail": "The functions do not compile:\n" + err.Error(),
-	}, "", " ")
-	return bridge.Response{
-		StatusCode: http.StatusInternalServerError,
-		Headers:    map[string][]string{"Content-Type": {"application/problem+json"}, "Cache-Control": {"no-store"}},
-		Body:       base64.StdEncoding.EncodeToString(body),
-	}
-}
-
-// Close ends the functions' process and the watching.
-func (p *Project) Close() error {
-	p.functions.Close()
-	return p.watcher.Close()
-}
+// Close ends the functions' process.
+func (p *Project) Close() { p.functions.Close() }

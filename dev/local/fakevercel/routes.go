@@ -2,12 +2,11 @@ package fakevercel
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -18,46 +17,40 @@ import (
 // `vercel build` makes of it. Only what we use is known: a file with any other
 // field is refused, rather than served otherwise than Vercel would.
 type Route struct {
-	Src      string            `json:"src"`
-	Methods  []string          `json:"methods"`
-	Has      []Condition       `json:"has"`
-	Dest     string            `json:"dest"`
-	Headers  map[string]string `json:"headers"`
-	Continue bool              `json:"continue"`
-	Status   int               `json:"status"`
-	Handle   string            `json:"handle"` // starts a phase: filesystem, miss or error
-	Check    bool              `json:"check"`  // look the new path up again
-
-	// Vercel's expressions are JavaScript's, look-ahead included, which
-	// package regexp has not.
-	pattern *regexp2.Regexp
+	Src      Expression        `json:"src,omitzero"`
+	Methods  []string          `json:"methods,omitempty"`
+	Has      []Condition       `json:"has,omitempty"`
+	Dest     string            `json:"dest,omitempty"`
+	Headers  map[string]string `json:"headers,omitempty"`
+	Continue bool              `json:"continue,omitempty"`
+	Status   int               `json:"status,omitempty"`
+	Handle   string            `json:"handle,omitempty"` // in Config.Builders alone
+	Check    bool              `json:"check,omitempty"`  // in Config.Builders alone
 }
 
 // Condition is what a route asks of a request beside its path: a header whose
 // value matches an expression.
 type Condition struct {
-	Type  string `json:"type"` // "header" is the only one known
-	Key   string `json:"key"`
-	Value string `json:"value"`
-
-	pattern *regexp2.Regexp
+	Type  string     `json:"type"` // "header" is the only one known
+	Key   string     `json:"key"`
+	Value Expression `json:"value"`
 }
 
-// holds tells whether a request fulfils the condition.
-func (c *Condition) holds(r *http.Request) bool {
-	ok, err := c.pattern.MatchString(r.Header.Get(c.Key))
+// Expression is a regular expression of Vercel's: JavaScript's, look-ahead included,
+// which package regexp has not, and for the whole of a text.
+type Expression struct{ *regexp2.Regexp }
+
+// UnmarshalText compiles an expression.
+func (e *Expression) UnmarshalText(text []byte) (err error) {
+	whole := "^" + strings.TrimSuffix(strings.TrimPrefix(string(text), "^"), "$") + "$"
+	e.Regexp, err = regexp2.Compile(whole, regexp2.ECMAScript)
+	return err
+}
+
+// Matches tells whether a text is one that the expression is for.
+func (e Expression) Matches(text string) bool {
+	ok, err := e.MatchString(text)
 	return ok && err == nil
-}
-
-// builderRoutes are what `vercel build` puts behind a project's own routes.
-// TestBuiltRoutes in package artifact compares.
-var builderRoutes = []Route{
-	{Handle: "filesystem"},
-	{Src: "^/api(/.*)?$", Status: http.StatusNotFound},
-	{Handle: "error"},
-	{Src: "^(?!/api).*$", Status: http.StatusNotFound, Dest: "/404.html"},
-	{Handle: "miss"},
-	{Src: `^/api/(.+)(?:\.(?:go))$`, Dest: "/api/$1", Check: true},
 }
 
 // Config is a vercel.json, or the .vercel/output/config.json that `vercel build`
@@ -70,108 +63,51 @@ type Config struct {
 	Regions         []string        `json:"regions"`
 	Functions       json.RawMessage `json:"functions"`
 	Crons           json.RawMessage `json:"crons"`
-	Version         int             `json:"version"` // 3 in a config.json, and in no vercel.json
+	Version         int             `json:"version"` // of the form of a config.json
 	Routes          []Route         `json:"routes"`
+
+	// Builders are the routes that `vercel build` puts behind a project's own. A Server
+	// does what they say. TestBuiltRoutes in package artifact tells when they change.
+	Builders []Route `json:"-"`
 }
 
-// ReadConfig reads a configuration. To the routes of a vercel.json it adds those
-// that Vercel's builder would put behind them.
+// ReadConfig reads a configuration.
 func ReadConfig(file string) (config Config, err error) {
 	text, err := os.ReadFile(file)
-	if err != nil {
-		return config, fmt.Errorf("read routes: %w", err)
+	if err == nil {
+		decoder := json.NewDecoder(bytes.NewReader(text))
+		decoder.DisallowUnknownFields()
+		err = decoder.Decode(&config)
 	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&config); err != nil {
+	for i, route := range config.Routes {
+		if route.Handle != "" {
+			config.Routes, config.Builders = config.Routes[:i], config.Routes[i:]
+			break
+		}
+		for _, condition := range route.Has {
+			if condition.Type != "header" {
+				err = cmp.Or(err, fmt.Errorf("a condition on a %s is not known here", condition.Type))
+			}
+		}
+	}
+	if err != nil {
 		return config, fmt.Errorf("read routes of %s: %w", file, err)
 	}
-	switch built := filepath.Base(file) != "vercel.json"; {
-	case built != (config.Version == 3):
-		return config, fmt.Errorf("read routes of %s: version %d is not the one of such a file", file, config.Version)
-	case !built:
-		config.Routes = append(config.Routes, builderRoutes...)
-	}
-	return config, compile(config.Routes)
+	return config, nil
 }
 
-// namedGroup is a group's name as Vercel writes it, without braces.
-var namedGroup = regexp.MustCompile(`\$([A-Za-z]\w*)`)
-
-func compile(routes []Route) error {
-	for i := range routes {
-		route := &routes[i]
-		if route.Handle != "" {
-			continue
-		}
-		var err error
-		if route.pattern, err = compileAnchored(route.Src); err != nil {
-			return fmt.Errorf("route %q: %w", route.Src, err)
-		}
-		for j := range route.Has {
-			condition := &route.Has[j]
-			if condition.Type != "header" {
-				return fmt.Errorf("route %q: its condition on a %s is not known here", route.Src, condition.Type)
-			}
-			if condition.pattern, err = compileAnchored(condition.Value); err != nil {
-				return fmt.Errorf("route %q: condition on %s: %w", route.Src, condition.Key, err)
-			}
-		}
-		route.Dest = namedGroup.ReplaceAllString(route.Dest, "$${$1}")
-		for name, value := range route.Headers {
-			route.Headers[name] = namedGroup.ReplaceAllString(value, "$${$1}")
-		}
-	}
-	return nil
+// IsFor tells whether the route is for a request that has come to a path.
+func (route *Route) IsFor(r *http.Request, path string) bool {
+	return (len(route.Methods) == 0 || slices.Contains(route.Methods, r.Method)) &&
+		!slices.ContainsFunc(route.Has, func(c Condition) bool { return !c.Value.Matches(r.Header.Get(c.Key)) }) &&
+		route.Src.Matches(path)
 }
 
-// compileAnchored compiles an expression as Vercel does, which anchors it.
-func compileAnchored(expression string) (*regexp2.Regexp, error) {
-	return regexp2.Compile("^"+strings.TrimSuffix(strings.TrimPrefix(expression, "^"), "$")+"$", regexp2.ECMAScript)
-}
-
-// header returns a header's value for a path that the route is for.
-func (route *Route) header(name, path string) string {
-	value := route.Headers[name]
-	if !strings.Contains(value, "$") {
-		return value
-	}
-	filled, err := route.pattern.Replace(path, value, -1, 1)
+// fill puts what the route's groups match in a path in the place of $1, $2 and so on.
+func (route *Route) fill(template, path string) string {
+	filled, err := route.Src.Replace(path, template, -1, 1)
 	if err != nil {
-		return value
+		return template
 	}
 	return filled
-}
-
-// apply tells whether the route is for a request, and returns the path that
-// it leads to.
-func (route *Route) apply(r *http.Request, path string) (dest string, ok bool) {
-	if route.pattern == nil || len(route.Methods) > 0 && !slices.Contains(route.Methods, r.Method) {
-		return "", false
-	}
-	if slices.ContainsFunc(route.Has, func(c Condition) bool { return !c.holds(r) }) {
-		return "", false
-	}
-	match, err := route.pattern.FindStringMatch(path)
-	if err != nil || match == nil {
-		return "", false
-	}
-	if route.Dest == "" {
-		return path, true
-	}
-	dest, err = route.pattern.Replace(path, route.Dest, -1, 1)
-	return dest, err == nil
-}
-
-// phase returns the routes from a handle to the next; "" is before the first.
-func phase(routes []Route, handle string) (within []Route) {
-	current := ""
-	for _, route := range routes {
-		if route.Handle != "" {
-			current = route.Handle
-		} else if current == handle {
-			within = append(within, route)
-		}
-	}
-	return within
 }

@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"net"
@@ -18,7 +19,6 @@ import (
 	"net/url"
 	"os"
 	"path"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -52,44 +52,47 @@ type Server struct {
 // maxBody is Vercel's limit of a request's body, in bytes.
 const maxBody = 4_500_000
 
-// ServeHTTP goes through the phases of Vercel's routing: the project's routes in
-// order, then files and functions, then the error page.
+// ServeHTTP goes through the routes in order, and then looks for a function or a
+// file at the path. The .go of a function's file is no path of it, as it would be
+// on Vercel for a project whose routes leave some of /api to that.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	requestID := "dev1::" + strings.ToLower(rand.Text())
 	w.Header().Set("X-Vercel-Id", requestID)
 	r.Header.Set("X-Vercel-Id", requestID)
 
 	at := pathOf(r)
-	for _, handle := range []string{"", "filesystem", "miss"} {
-		if handle == "filesystem" && s.serve(w, r, at) {
+	for _, route := range s.Routes {
+		if !route.IsFor(r, at) {
+			continue
+		}
+		for name, value := range route.Headers {
+			w.Header().Set(name, route.fill(value, at))
+		}
+		if route.Dest != "" {
+			at = route.fill(route.Dest, at)
+		}
+		if location := w.Header().Get("Location"); location != "" && route.Status/100 == 3 {
+			if r.URL.RawQuery != "" {
+				w.Header().Set("Location", location+"?"+r.URL.RawQuery)
+			}
+			http.Error(w, "Redirecting...", route.Status)
 			return
 		}
-		for _, route := range phase(s.Routes, handle) {
-			dest, ok := route.apply(r, at)
-			if !ok {
-				continue
-			}
-			for name := range route.Headers {
-				w.Header().Set(name, route.header(name, at))
-			}
-			at = dest
-			if route.Continue {
-				continue
-			}
-			if location := w.Header().Get("Location"); location != "" && route.Status/100 == 3 {
-				if r.URL.RawQuery != "" {
-					w.Header().Set("Location", location+"?"+r.URL.RawQuery)
-				}
-				http.Error(w, "Redirecting...", route.Status)
-			} else if route.Status != 0 && route.Dest == "" {
-				s.fail(w, r, route.Status)
-			} else if !s.serve(w, r, at) {
-				s.fail(w, r, http.StatusNotFound)
-			}
+		if route.Status != 0 {
+			s.fail(w, r, route.Status)
 			return
+		}
+		if !route.Continue {
+			break
 		}
 	}
-	s.fail(w, r, http.StatusNotFound)
+	if function, ok := s.Functions[at]; ok {
+		s.call(w, r, function)
+	} else if name, content, ok := s.file(at); ok {
+		serveFile(w, r, name, content)
+	} else {
+		s.fail(w, r, http.StatusNotFound)
+	}
 }
 
 // pathOf is a request's path as the caller wrote it, escapes and all.
@@ -98,69 +101,56 @@ func pathOf(r *http.Request) string {
 	return path
 }
 
-// serve answers with the function or the static file at a path, if there is one.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, at string) bool {
-	if function, ok := s.Functions[at]; ok {
-		s.call(w, r, function)
-		return true
-	}
-	file, ok := s.file(at)
-	if !ok {
-		return false
-	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
-		http.Error(w, "Method Not Allowed", http.StatusMethodNotAllowed)
-		return true
-	}
-	if w.Header().Get("Cache-Control") == "" {
-		w.Header().Set("Cache-Control", "public, max-age=0, must-revalidate")
-	}
-	content, err := os.ReadFile(file)
-	if err != nil {
-		return false
-	}
-	// By content, as Vercel's own tags are: a new deployment's files are newer.
-	w.Header().Set("ETag", fmt.Sprintf(`"%x"`, sha256.Sum256(content)))
-	http.ServeContent(w, r, file, time.Time{}, bytes.NewReader(content))
-	return true
-}
-
-func (s *Server) file(at string) (string, bool) {
+// file reads the static file at a path, or the index.html of a folder there.
+func (s *Server) file(at string) (name string, content []byte, ok bool) {
 	at, err := url.PathUnescape(at)
-	if err != nil || strings.ContainsRune(at, 0) {
-		return "", false
+	if err != nil {
+		return "", nil, false
 	}
 	at = path.Clean(at)
 	if file, ok := s.Overlay[at]; ok {
-		return file, true
+		content, err := os.ReadFile(file)
+		return file, content, err == nil
 	}
-	file := filepath.Join(s.Static, filepath.FromSlash(at))
-	info, err := os.Stat(file)
-	if err == nil && info.IsDir() {
-		file = filepath.Join(file, "index.html")
-		info, err = os.Stat(file)
+	for _, name := range []string{at, path.Join(at, "index.html")} {
+		// DirFS refuses what is outside of the folder.
+		if content, err := fs.ReadFile(os.DirFS(s.Static), strings.TrimPrefix(name, "/")); err == nil {
+			return name, content, true
+		}
 	}
-	return file, err == nil && info.Mode().IsRegular()
+	return "", nil, false
 }
 
-// fail answers with the page that the routes have for a status, or a line.
-func (s *Server) fail(w http.ResponseWriter, r *http.Request, status int) {
-	w.Header().Set("Cache-Control", "public, max-age=0, must-revalidate")
-	for _, route := range phase(s.Routes, "error") {
-		dest, ok := route.apply(r, pathOf(r))
-		file, exists := s.file(dest)
-		if !ok || !exists || route.Status != status {
-			continue
-		}
-		if page, err := os.ReadFile(file); err == nil {
-			w.Header().Set("Content-Type", "text/html; charset=utf-8")
-			w.WriteHeader(status)
-			w.Write(page)
-			return
-		}
+// uncached is what Vercel tells browsers of files that a deployment can replace, and
+// of all that only its CDN may keep.
+const uncached = "public, max-age=0, must-revalidate"
+
+func serveFile(w http.ResponseWriter, r *http.Request, name string, content []byte) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "Method Not Allowed", http.StatusMethodNotAllowed)
+		return
 	}
-	http.Error(w, http.StatusText(status), status)
+	if w.Header().Get("Cache-Control") == "" {
+		w.Header().Set("Cache-Control", uncached)
+	}
+	// By content, as Vercel's own tags are: a new deployment's files are newer.
+	w.Header().Set("ETag", fmt.Sprintf(`"%x"`, sha256.Sum256(content)))
+	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
+}
+
+// fail answers with a line, or with the page that a path outside of /api has for
+// what is not there.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, status int) {
+	w.Header().Set("Cache-Control", uncached)
+	_, page, ok := s.file("/404.html")
+	if !ok || status != http.StatusNotFound || strings.HasPrefix(pathOf(r), "/api") {
+		http.Error(w, http.StatusText(status), status)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	w.Write(page)
 }
 
 // call sends a request to a function as Vercel does: its headers in lower case,
@@ -211,7 +201,7 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, function Function)
 	}
 	// Meant for Vercel's CDN, which tells browsers to ask each time.
 	if strings.Contains(w.Header().Get("Cache-Control"), "s-maxage=") {
-		w.Header().Set("Cache-Control", "public, max-age=0, must-revalidate")
+		w.Header().Set("Cache-Control", uncached)
 	}
 	w.WriteHeader(response.StatusCode)
 	w.Write(answer)
