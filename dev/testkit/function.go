@@ -27,7 +27,7 @@ func NewFunction(tb testing.TB, binary string, env map[string]string, processes 
 		environment = append(environment, name+"="+value)
 	}
 	f := &Function{lambda.New(binary, environment, processes, 1, log.File), log}
-	tb.Cleanup(f.Close)
+	tb.Cleanup(f.Kill)
 	return f
 }
 

@@ -36,7 +36,7 @@ type Project struct {
 	Overlay map[string]string // path → file served in place of public/'s own
 	Race    bool              // build the functions with the race detector
 	Log     io.Writer         // of the functions and the compiler
-	Looked  func()            // called with each look for saved files; may be nil
+	Looked  func()            // called with each look for saved files
 
 	server atomic.Pointer[Server]
 	built  string // the sources that the functions are built of
@@ -48,8 +48,8 @@ type Project struct {
 	functions *lambda.Function
 }
 
-// Open builds the functions, and looks for saved files until ctx ends. Functions that
-// do not compile are no error: they answer so.
+// Open builds the functions, and looks for saved files from then on. Functions that do
+// not compile are no error: they answer so. A build ends with ctx.
 func (p *Project) Open(ctx context.Context) error {
 	p.functions = lambda.New("", os.Environ(), 1, concurrency, p.Log)
 	p.rebuild(ctx)
@@ -57,19 +57,12 @@ func (p *Project) Open(ctx context.Context) error {
 		return p.err // there are no routes
 	}
 	go func() {
-		for ticker := time.NewTicker(interval); ; {
-			select {
-			case <-ticker.C:
-				begun := time.Now()
-				if p.rebuild(ctx) && p.err == nil {
-					fmt.Fprintf(p.Log, "The functions were built again in %.1f s.\n", time.Since(begun).Seconds())
-				}
-				if p.Looked != nil {
-					p.Looked()
-				}
-			case <-ctx.Done():
-				return
+		for range time.Tick(interval) {
+			begun := time.Now()
+			if p.rebuild(ctx) && p.err == nil {
+				fmt.Fprintf(p.Log, "The functions were built again in %.1f s.\n", time.Since(begun).Seconds())
 			}
+			p.Looked()
 		}
 	}()
 	return nil
@@ -151,12 +144,9 @@ func (p *Project) invoke(ctx context.Context, path string, request *bridge.Reque
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusInternalServerError)
-		json.NewEncoder(w).Encode(map[string]any{
-			"type": "about:blank", "title": http.StatusText(http.StatusInternalServerError), "status": http.StatusInternalServerError,
-			"detail": "The functions do not compile:\n" + p.err.Error(),
-		})
+		json.NewEncoder(w).Encode(map[string]any{"status": http.StatusInternalServerError, "detail": "The functions do not compile:\n" + p.err.Error()})
 	})(ctx, request)
 }
 
 // Close ends the functions' process.
-func (p *Project) Close() { p.functions.Close() }
+func (p *Project) Close() { p.functions.Kill() }

@@ -60,7 +60,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Vercel-Id", requestID)
 	r.Header.Set("X-Vercel-Id", requestID)
 
-	at := pathOf(r)
+	at, _, _ := strings.Cut(r.URL.RequestURI(), "?") // as the caller wrote it, escapes and all
 	for _, route := range s.Routes {
 		if !route.IsFor(r, at) {
 			continue
@@ -68,19 +68,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		for name, value := range route.Headers {
 			w.Header().Set(name, route.fill(value, at))
 		}
-		if route.Dest != "" {
-			at = route.fill(route.Dest, at)
-		}
-		if location := w.Header().Get("Location"); location != "" && route.Status/100 == 3 {
-			if r.URL.RawQuery != "" {
-				w.Header().Set("Location", location+"?"+r.URL.RawQuery)
-			}
-			http.Error(w, "Redirecting...", route.Status)
-			return
+		if location := w.Header().Get("Location"); location != "" && r.URL.RawQuery != "" {
+			w.Header().Set("Location", location+"?"+r.URL.RawQuery)
 		}
 		if route.Status != 0 {
-			s.fail(w, r, route.Status)
+			s.end(w, r, route.Status)
 			return
+		}
+		if route.Dest != "" {
+			at = route.fill(route.Dest, at)
 		}
 		if !route.Continue {
 			break
@@ -88,17 +84,22 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if function, ok := s.Functions[at]; ok {
 		s.call(w, r, function)
-	} else if name, content, ok := s.file(at); ok {
-		serveFile(w, r, name, content)
-	} else {
-		s.fail(w, r, http.StatusNotFound)
+		return
 	}
-}
-
-// pathOf is a request's path as the caller wrote it, escapes and all.
-func pathOf(r *http.Request) string {
-	path, _, _ := strings.Cut(r.URL.RequestURI(), "?")
-	return path
+	name, content, ok := s.file(at)
+	switch {
+	case !ok:
+		s.end(w, r, http.StatusNotFound)
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		s.end(w, r, http.StatusMethodNotAllowed)
+	default:
+		if w.Header().Get("Cache-Control") == "" {
+			w.Header().Set("Cache-Control", uncached)
+		}
+		// By content, as Vercel's own tags are: a new deployment's files are newer.
+		w.Header().Set("ETag", fmt.Sprintf(`"%x"`, sha256.Sum256(content)))
+		http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
+	}
 }
 
 // file reads the static file at a path, or the index.html of a folder there.
@@ -125,26 +126,12 @@ func (s *Server) file(at string) (name string, content []byte, ok bool) {
 // of all that only its CDN may keep.
 const uncached = "public, max-age=0, must-revalidate"
 
-func serveFile(w http.ResponseWriter, r *http.Request, name string, content []byte) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
-		http.Error(w, "Method Not Allowed", http.StatusMethodNotAllowed)
-		return
-	}
-	if w.Header().Get("Cache-Control") == "" {
-		w.Header().Set("Cache-Control", uncached)
-	}
-	// By content, as Vercel's own tags are: a new deployment's files are newer.
-	w.Header().Set("ETag", fmt.Sprintf(`"%x"`, sha256.Sum256(content)))
-	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
-}
-
-// fail answers with a line, or with the page that a path outside of /api has for
-// what is not there.
-func (s *Server) fail(w http.ResponseWriter, r *http.Request, status int) {
+// end answers with a status in a line, or with the page that paths outside of /api
+// have for what is not there.
+func (s *Server) end(w http.ResponseWriter, r *http.Request, status int) {
 	w.Header().Set("Cache-Control", uncached)
 	_, page, ok := s.file("/404.html")
-	if !ok || status != http.StatusNotFound || strings.HasPrefix(pathOf(r), "/api") {
+	if !ok || status != http.StatusNotFound || strings.HasPrefix(r.URL.Path, "/api") {
 		http.Error(w, http.StatusText(status), status)
 		return
 	}
@@ -187,10 +174,6 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, function Function)
 	})
 
 	response, err := function(r.Context(), request)
-	var answer []byte
-	if err == nil {
-		answer, err = base64.StdEncoding.DecodeString(response.Body)
-	}
 	if err != nil {
 		slog.Error("function invocation failed", "path", r.URL.Path, "cause", err)
 		http.Error(w, "FUNCTION_INVOCATION_FAILED", http.StatusInternalServerError)
@@ -204,5 +187,6 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, function Function)
 		w.Header().Set("Cache-Control", uncached)
 	}
 	w.WriteHeader(response.StatusCode)
+	answer, _ := base64.StdEncoding.DecodeString(response.Body) // as the bridge encodes it
 	w.Write(answer)
 }

@@ -118,7 +118,7 @@ func TestRoutesApplyInOrderAsOnVercel(t *testing.T) {
 		{"GET", "/file/a", "", 200, "let a"},
 		{"GET", "/old", "", 404, "lost"},
 		{"GET", "/gone", "", 410, ""},
-		{"GET", "/q/7/?x=1", "", 308, "Redirecting"},
+		{"GET", "/q/7/?x=1", "", 308, "Redirect"},
 		{"GET", "/u/user_1", "", 200, "home"},
 		{"GET", "/", "", 200, "home"}, {"GET", "/index.html", "", 200, "home"}, {"GET", "/docs", "", 200, "docs"}, {"GET", "/over.js", "", 200, "let a"},
 		{"GET", "/a.js", "", 200, "let a"}, {"HEAD", "/a.js", "", 200, ""}, {"POST", "/a.js", "", 405, ""},
