@@ -1,10 +1,8 @@
 package testkit
 
 import (
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -12,25 +10,18 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"warble/dev/local/project"
+	"warble/lib/database"
 )
 
-// DatabaseConfig is the driver's configuration for a DATABASE_URL, without what
-// is only for tests or only for the functions.
+// DatabaseConfig is the functions' own configuration of the driver for a DATABASE_URL,
+// but that a test waits as long as it takes.
 func DatabaseConfig(tb testing.TB, databaseURL string) *mysql.Config {
 	tb.Helper()
-	u, err := url.Parse(databaseURL)
+	config, err := database.Config(databaseURL)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return configOf(u)
-}
-
-func configOf(u *url.URL) *mysql.Config {
-	config := mysql.NewConfig()
-	config.User, config.Net, config.Addr, config.DBName = u.User.Username(), "tcp", u.Host, strings.TrimPrefix(u.Path, "/")
-	config.Passwd, _ = u.User.Password()
-	config.InterpolateParams = true
-	config.Logger = &mysql.NopLogger{} // tests cut its connections on purpose
+	config.Timeout, config.ReadTimeout, config.WriteTimeout = 0, 0, 0
 	return config
 }
 
@@ -49,9 +40,7 @@ func Open(tb testing.TB, config *mysql.Config) *sqlx.DB {
 // schema.sql. It is closed when the test ends.
 func Database(tb testing.TB, databaseURL string) *sqlx.DB {
 	tb.Helper()
-	config := DatabaseConfig(tb, databaseURL)
-	config.ParseTime = true
-	db := Open(tb, config)
+	db := Open(tb, DatabaseConfig(tb, databaseURL))
 	schema, err := os.ReadFile(filepath.Join(Root(), "schema.sql"))
 	if err != nil {
 		tb.Fatal(err)

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +19,7 @@ import (
 
 	"warble/dev/local/project"
 	"warble/dev/testkit/mariadb"
+	"warble/lib/database"
 )
 
 // Given is the URL of the database that `make test-on` names. Without it, each
@@ -106,11 +105,11 @@ func LeaveOut(tb testing.TB, what string) {
 // given opens the given database. It must be on this machine: the faults are
 // played by a proxy that reads the commands, and elsewhere they are under TLS.
 func given() (*sqlx.DB, error) {
-	u, err := url.Parse(Given)
-	if err != nil || u.Scheme != "mysql" || u.User.Username() == "" || len(u.Path) < 2 || u.Port() == "" || u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback() {
+	config, err := database.Config(Given)
+	if err != nil || config.TLSConfig != "" { // which functions ask for elsewhere
 		return nil, errors.New("URL must be as mysql://user:password@127.0.0.1:3306/database; a server elsewhere needs a tunnel, such as `pscale connect`")
 	}
-	return project.OpenDatabase(configOf(u))
+	return project.OpenDatabase(config)
 }
 
 // prepared makes the given database ready, once in a process.

@@ -46,8 +46,8 @@ func TestOnShardsAStatementGoesWhereTheDocumentSays(t *testing.T) {
 		{"a moderator's delete", hedy, "DELETE", post.Path(), "", nil, "all"},
 	} {
 		a.Call(test.who, test.method, test.path, test.body, test.header...)
-		commands := proxy.LastCommands()
-		statement := strings.TrimSpace(strings.TrimPrefix(commands[len(commands)-1], "COM_QUERY"))
+		commands := proxy.Commands()
+		statement := commands[len(commands)-1]
 		var plan string
 		if err := a.db.Get(&plan, "VEXPLAIN PLAN "+statement); err != nil {
 			t.Errorf("%s: %v\n%s", test.name, err, statement)

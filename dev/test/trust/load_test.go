@@ -37,7 +37,7 @@ func TestLoadMakesNoAnswerWorseThan503AndGrowsNothing(t *testing.T) {
 	before := s.load(t, loadFor/5)
 	first := s.load(t, 2*loadFor/5)
 	second := s.load(t, 2*loadFor/5)
-	most := s.proxy.MostConnections()
+	_, most := s.proxy.Connections()
 	pids := s.pids()
 	if len(pids) <= len(s.Functions) {
 		t.Errorf("%d processes for %d functions: there was too little load", len(pids), len(s.Functions))

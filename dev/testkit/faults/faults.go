@@ -1,6 +1,7 @@
-// Package faults is a proxy between Warble's functions and their database. It
-// counts the commands that pass, and fails as networks and servers do:
-// connections cut, server down, server hung, answer lost, far away, failed over.
+// Package faults is a proxy between Warble's functions and their database. It keeps
+// the commands that pass, and fails as networks and servers do: connections cut, server
+// down, server hung, answer lost, far away, failed over. No proxy among our modules, nor
+// toxiproxy, knows MySQL's commands, and so which answer to lose.
 //
 // It reads MySQL's packets as plain text: the connection may use neither TLS nor
 // compression, which is so on loopback.
@@ -8,18 +9,15 @@ package faults
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
-
-// kept is how many commands LastCommands remembers.
-const kept = 20
 
 // Proxy forwards connections to one database. Its methods are safe for
 // concurrent use.
@@ -27,24 +25,22 @@ type Proxy struct {
 	tb  testing.TB
 	url url.URL // the database's, with the proxy's own host and port
 
-	connections, commands atomic.Int64
-	delay                 atomic.Int64 // in ns
-
-	mu       sync.Mutex
-	database string       // host and port
-	listener net.Listener // nil while down
-	open     map[*connection]struct{}
-	most     int // of open
-	last     []string
-	hung     bool
-	resumed  sync.Cond // with mu; hung is false again
-	swallow  *string   // what SwallowAnswer waits for
+	mu                sync.Mutex
+	database          string       // host and port
+	listener          net.Listener // nil while down
+	open              map[*connection]bool
+	connections, most int // accepted so far, and open at a time
+	commands          []string
+	delay             time.Duration
+	hung              bool
+	resumed           sync.Cond // hung is false again
+	swallow           *string   // what SwallowAnswer waits for
 }
 
 // connection is one from a client, and the one to the database that belongs to it.
 type connection struct {
 	client, server net.Conn
-	swallow        atomic.Bool // the next bytes from the server are lost
+	swallow        bool // the next bytes from the server are lost; with the proxy's mu
 }
 
 func (c *connection) close() {
@@ -60,7 +56,7 @@ func New(tb testing.TB, databaseURL string) *Proxy {
 	if err != nil {
 		tb.Fatalf("start fault proxy: %v", err)
 	}
-	p := &Proxy{tb: tb, database: database.Host, url: *database, open: map[*connection]struct{}{}}
+	p := &Proxy{tb: tb, database: database.Host, url: *database, open: map[*connection]bool{}}
 	p.resumed.L = &p.mu
 	p.url.Host = "127.0.0.1:0"
 	p.Up()
@@ -82,94 +78,93 @@ func (p *Proxy) accept(listener net.Listener) {
 		if err != nil {
 			return
 		}
-		go func() {
-			p.mu.Lock()
-			database := p.database
-			p.mu.Unlock()
-			server, err := net.Dial("tcp", database)
-			if err != nil {
-				client.Close()
-				return
-			}
-			c := &connection{client: client, server: server}
-			p.mu.Lock()
-			isUp := p.listener == listener
-			if isUp {
-				p.connections.Add(1)
-				p.open[c] = struct{}{}
-				p.most = max(p.most, len(p.open))
-			}
-			p.mu.Unlock()
-			if isUp {
-				p.forward(c)
-			}
-			c.close()
-			p.mu.Lock()
-			delete(p.open, c)
-			p.mu.Unlock()
-		}()
+		go p.forward(listener, client)
 	}
 }
 
-// forward passes on what both sides send, until one of them closes the connection.
-func (p *Proxy) forward(c *connection) {
+// forward passes on what a client and the database send, until one of them closes
+// the connection.
+func (p *Proxy) forward(listener net.Listener, client net.Conn) {
+	var database string
+	p.locked(func() { database = p.database })
+	server, err := net.Dial("tcp", database)
+	if err != nil {
+		client.Close()
+		return
+	}
+	c := &connection{client: client, server: server}
+	defer c.close()
+	p.locked(func() {
+		if p.listener != listener { // it went down meanwhile
+			c.close()
+			return
+		}
+		p.open[c] = true
+		p.connections++
+		p.most = max(p.most, len(p.open))
+	})
+	defer p.locked(func() { delete(p.open, c) })
+
 	go func() {
 		defer c.close()
 		for {
-			packet, err := readPacket(c.client)
+			packet, err := readPacket(client)
 			if err != nil {
 				return
 			}
-			p.waitWhileHung()
-			if code, sql, ok := command(packet); ok && p.note(code, sql) {
-				c.swallow.Store(true)
-			}
-			if _, err := c.server.Write(packet); err != nil {
+			p.note(c, packet)
+			if _, err := server.Write(packet); err != nil {
 				return
 			}
 		}
 	}()
 	data := make([]byte, 32<<10)
 	for {
-		n, err := c.server.Read(data)
-		time.Sleep(time.Duration(p.delay.Load()))
-		p.waitWhileHung()
+		n, err := server.Read(data)
 		// A client sends a command only when it has the whole answer to the one
 		// before, so the first bytes after the chosen command are its answer.
-		if err != nil || c.swallow.Load() {
+		if err != nil || p.holdBack(c) {
 			return
 		}
-		if _, err := c.client.Write(data[:n]); err != nil {
+		if _, err := client.Write(data[:n]); err != nil {
 			return
 		}
 	}
 }
 
+// holdBack waits as long as what the database has sent is to wait, and tells whether
+// it is to be lost.
+func (p *Proxy) holdBack(c *connection) (lost bool) {
+	var delay time.Duration
+	p.locked(func() { delay = p.delay })
+	time.Sleep(delay)
+	p.locked(func() {
+		for p.hung {
+			p.resumed.Wait()
+		}
+		lost = c.swallow
+	})
+	return lost
+}
+
 // URL is the DATABASE_URL that leads through the proxy.
 func (p *Proxy) URL() string { return p.url.String() }
 
-// Connections counts the connections accepted so far and connected through to
-// the database.
-func (p *Proxy) Connections() int64 { return p.connections.Load() }
-
-// MostConnections is how many connections were open at a time, at most.
-func (p *Proxy) MostConnections() int {
+// Connections is how many connections were accepted so far and connected through
+// to the database, and how many were open at a time at most.
+func (p *Proxy) Connections() (all, most int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.most
+	return p.connections, p.most
 }
 
-// Commands counts the commands that clients sent after their handshake:
-// queries, prepares, executes, pings, each a round trip, and closed statements.
-// COM_QUIT is not counted.
-func (p *Proxy) Commands() int64 { return p.commands.Load() }
-
-// LastCommands lists the newest 20 commands, oldest first, as "COM_QUERY SELECT
-// 1", for the message of a test that counted too many. SQL is cut at 1,000 bytes.
-func (p *Proxy) LastCommands() []string {
+// Commands are those that clients sent so far after their handshake: queries,
+// prepares, executes, pings, each a round trip, and closed statements. COM_QUIT is left
+// out. A command is its SQL, cut at 1,000 bytes, or its number, as "command 0x0e".
+func (p *Proxy) Commands() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Clone(p.last)
+	return slices.Clone(p.commands)
 }
 
 // Cut ends all connections, which clients see at once. New ones are accepted
@@ -214,70 +209,77 @@ func (p *Proxy) Up() {
 
 // FailOver has new connections go to the server at an address, as a database's load
 // balancer does. Those that are open stay where they are.
-func (p *Proxy) FailOver(address string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.database = address
-}
+func (p *Proxy) FailOver(address string) { p.locked(func() { p.database = address }) }
 
 // Delay holds back, for so long each, what the database sends from now on.
-func (p *Proxy) Delay(wait time.Duration) { p.delay.Store(int64(wait)) }
+func (p *Proxy) Delay(wait time.Duration) { p.locked(func() { p.delay = wait }) }
 
 // Hang stops every byte, both ways, until Resume. Connections stay open and
 // new ones are accepted, but nobody answers.
-func (p *Proxy) Hang() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.hung = true
-}
+func (p *Proxy) Hang() { p.locked(func() { p.hung = true }) }
 
 // Resume ends Hang. What was held back is delivered.
 func (p *Proxy) Resume() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.hung = false
+	p.locked(func() { p.hung = false })
 	p.resumed.Broadcast()
 }
 
-func (p *Proxy) waitWhileHung() {
+// SwallowAnswer loses the answer to one command, the next whose SQL begins with
+// prefix: the server gets and runs it, then its answer is dropped and the connection
+// cut. The client does not learn of the commit. Commands before and after it are
+// answered.
+func (p *Proxy) SwallowAnswer(prefix string) { p.locked(func() { p.swallow = &prefix }) }
+
+// locked does what needs the fields that mu guards.
+func (p *Proxy) locked(do func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	do()
+}
+
+// MySQL's command bytes that are told apart: what a client sends first in a packet
+// whose sequence number is 0.
+const (
+	comQuit    = 0x01
+	comQuery   = 0x03
+	comPrepare = 0x16
+)
+
+// headerBytes are three of a packet's length, low byte first, and its sequence number.
+const headerBytes = 4
+
+// readPacket reads the next packet, its header included.
+func readPacket(from io.Reader) ([]byte, error) {
+	header := make([]byte, headerBytes)
+	if _, err := io.ReadFull(from, header); err != nil {
+		return nil, err
+	}
+	packet := make([]byte, headerBytes+int(header[0])+int(header[1])<<8+int(header[2])<<16)
+	copy(packet, header)
+	_, err := io.ReadFull(from, packet[headerBytes:])
+	return packet, err
+}
+
+// note waits while the server hangs, keeps the command that begins in a client's
+// packet, if one does, and chooses whether its answer is to be lost. The packets of a
+// handshake answer the server's and so are never number 0; the later packets of a
+// command over 16 MB are not either.
+func (p *Proxy) note(c *connection, packet []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.hung {
 		p.resumed.Wait()
 	}
-}
-
-// SwallowAnswer loses the answer to one command, the next whose SQL begins with
-// prefix (in any case, after white space; "" is any command): the server gets
-// and runs it, then its answer is dropped and the connection cut. The client
-// does not learn of the commit. Commands before and after it are answered.
-func (p *Proxy) SwallowAnswer(prefix string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.swallow = &prefix
-}
-
-// note counts a command, and tells whether its answer is to be lost.
-func (p *Proxy) note(code byte, sql string) (swallow bool) {
-	if code == comQuit {
-		return false
+	if packet[3] != 0 || len(packet) == headerBytes || packet[headerBytes] == comQuit {
+		return
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.commands.Add(1)
-	name, ok := names[code]
-	if !ok {
-		name = fmt.Sprintf("COM_0x%02x", code)
+	code, text := packet[headerBytes], packet[headerBytes+1:]
+	command := fmt.Sprintf("command %#02x", code)
+	if code == comQuery || code == comPrepare {
+		command = strings.TrimSpace(string(text[:min(len(text), 1_000)]))
 	}
-	p.last = append(p.last, strings.TrimSpace(name+" "+sql))
-	p.last = p.last[max(0, len(p.last)-kept):]
-	if p.swallow == nil {
-		return false
+	p.commands = append(p.commands, command)
+	if p.swallow != nil && strings.HasPrefix(command, *p.swallow) {
+		p.swallow, c.swallow = nil, true
 	}
-	sql = strings.TrimSpace(sql)
-	if n := len(*p.swallow); len(sql) < n || !strings.EqualFold(sql[:n], *p.swallow) {
-		return false
-	}
-	p.swallow = nil
-	return true
 }

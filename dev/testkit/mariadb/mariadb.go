@@ -16,20 +16,19 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
-
 	"warble/dev/local/process"
 	"warble/dev/local/project"
+	"warble/lib/database"
 )
 
 const (
-	database = "warble"
-	username = "warble"
+	name     = "warble" // of the database and its user
 	password = "w@rble/50%"
 
 	// timeout bounds waiting for a server that will never be ready or never
@@ -38,15 +37,14 @@ const (
 )
 
 // setup is run by every start, before the server accepts connections.
-const setup = `CREATE DATABASE IF NOT EXISTS ` + database + `;
-CREATE USER IF NOT EXISTS '` + username + `'@'127.0.0.1' IDENTIFIED BY '` + password + `';
-GRANT ALL ON *.* TO '` + username + `'@'127.0.0.1' WITH GRANT OPTION;
+const setup = `CREATE DATABASE IF NOT EXISTS ` + name + `;
+CREATE USER IF NOT EXISTS '` + name + `'@'127.0.0.1' IDENTIFIED BY '` + password + `';
+GRANT ALL ON *.* TO '` + name + `'@'127.0.0.1' WITH GRANT OPTION;
 `
 
 // Server is a MariaDB with a data folder, a port and a socket of its own.
 // Its methods are not for concurrent use.
 type Server struct {
-	program string // mariadbd's path
 	user    string // whom it runs as: it does not run as root unasked
 	dir     string
 	options []string // of the caller's, after our own
@@ -75,14 +73,6 @@ func Start(tb testing.TB, options ...string) *Server {
 // mariadbd, such as "--innodb-buffer-pool-size=512M", come after our own and
 // override them. The caller owns the server and must Close it.
 func New(options ...string) (*Server, error) {
-	install, err := find("mariadb-install-db")
-	if err != nil {
-		return nil, err
-	}
-	program, err := find("mariadbd")
-	if err != nil {
-		return nil, err
-	}
 	me, err := user.Current()
 	if err != nil {
 		return nil, fmt.Errorf("find the user to run mariadb as: %w", err)
@@ -93,22 +83,47 @@ func New(options ...string) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
-	s := &Server{program: program, user: me.Username, dir: dir, options: options}
-	if err := os.WriteFile(s.path("setup.sql"), []byte(setup), 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("write setup.sql: %w", err), s.Close())
+	s := &Server{user: me.Username, dir: dir, options: options}
+	if s.port, err = freePort(); err == nil {
+		err = s.install()
 	}
-	out, err := exec.Command(install, "--no-defaults", "--datadir="+s.path("data"),
-		"--user="+s.user, "--tmpdir="+s.dir, "--skip-test-db", "--skip-name-resolve").CombinedOutput()
+	if err == nil {
+		err = s.Start()
+	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("mariadb-install-db: %w\n%s", err, out), s.Close())
-	}
-	if s.port, err = freePort(); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	if err := s.Start(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// install makes the data folder.
+func (s *Server) install() error {
+	if err := os.WriteFile(s.path("setup.sql"), []byte(setup), 0o600); err != nil {
+		return fmt.Errorf("write setup.sql: %w", err)
+	}
+	program, err := find("mariadb-install-db")
+	if err != nil {
+		return err
+	}
+	out, err := exec.Command(program, s.arguments("--skip-test-db")...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("mariadb-install-db: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// arguments are those that install and a start have in common, and more.
+func (s *Server) arguments(more ...string) []string {
+	return append([]string{"--no-defaults",
+		"--datadir=" + s.path("data"),
+		"--tmpdir=" + s.dir, // a starting server deletes others' #sql files in a shared one
+		"--user=" + s.user,
+		"--skip-name-resolve",
+		"--innodb-log-file-size=16M", // a sixth of the usual
+		// What is committed survives the server's death, not the machine's: no
+		// test needs that, and a sync for each commit, or file, is slow.
+		"--innodb-flush-log-at-trx-commit=2", "--debug-no-sync",
+	}, more...)
 }
 
 // Start brings a stopped server back on the same data and the same port, and
@@ -119,36 +134,30 @@ func (s *Server) Start() error {
 		return fmt.Errorf("open mariadb's log: %w", err)
 	}
 	defer log.Close() // the server has its own
-	arguments := append([]string{"--no-defaults",
-		"--datadir=" + s.path("data"),
-		"--tmpdir=" + s.dir, // a starting server deletes others' #sql files in a shared one
-		"--socket=" + s.path("socket"),
-		"--pid-file=" + s.path("pid"),
-		"--init-file=" + s.path("setup.sql"),
+	program, err := find("mariadbd")
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(program, slices.Concat(s.arguments(
+		"--socket="+s.path("socket"),
+		"--pid-file="+s.path("pid"),
+		"--init-file="+s.path("setup.sql"),
 		"--bind-address=127.0.0.1",
-		"--port=" + strconv.Itoa(s.port),
-		"--user=" + s.user,
-		"--skip-name-resolve",
+		"--port="+strconv.Itoa(s.port),
 		"--default-time-zone=+05:30",
 		"--character-set-server=latin1",
 		"--collation-server=latin1_swedish_ci",
 		"--max-connections=500",
-		// What is committed survives the server's death, not the machine's: no
-		// test needs that, and a sync for each commit is slow.
-		"--innodb-flush-log-at-trx-commit=2",
 		"--innodb-buffer-pool-size=32M",
-		"--innodb-log-file-size=16M",
-	}, s.options...)
-	cmd := exec.Command(s.program, arguments...)
+	), s.options)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if s.process, err = process.Start(cmd); err != nil {
-		return fmt.Errorf("start mariadbd: %w", err)
+		return err
 	}
-	config := mysql.NewConfig()
-	config.Net, config.Addr, config.DBName = "tcp", s.Addr(), database
-	config.User, config.Passwd = username, password
-	config.Timeout, config.ReadTimeout = timeout, timeout
-	config.Logger = &mysql.NopLogger{}
+	config, err := database.Config(s.URL())
+	if err != nil {
+		return err
+	}
 	db, err := project.OpenDatabase(config)
 	if err != nil {
 		return err
@@ -182,7 +191,7 @@ func (s *Server) Close() error {
 
 // URL is what to put in DATABASE_URL: the user may do everything.
 func (s *Server) URL() string {
-	u := url.URL{Scheme: "mysql", User: url.UserPassword(username, password), Host: s.Addr(), Path: database}
+	u := url.URL{Scheme: "mysql", User: url.UserPassword(name, password), Host: s.Addr(), Path: name}
 	return u.String()
 }
 
@@ -195,8 +204,8 @@ func (s *Server) path(name string) string { return filepath.Join(s.dir, name) }
 
 // find also looks where Debian puts servers, which only root has in its PATH.
 func find(program string) (string, error) {
-	for _, name := range []string{program, "/usr/sbin/" + program} {
-		if path, err := exec.LookPath(name); err == nil {
+	for _, file := range []string{program, "/usr/sbin/" + program} {
+		if path, err := exec.LookPath(file); err == nil {
 			return path, nil
 		}
 	}
