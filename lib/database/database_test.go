@@ -320,14 +320,18 @@ func TestAWriteThatTheDatabaseHasUndoneIsSentUntilItPassesAndNoOtherIs(t *testin
 	}
 }
 
-// Load balancers drop what is silent for five minutes, and a request must still be
-// answered when its database is not.
+// Load balancers drop what is silent for five minutes, a request must still be
+// answered when its database is not, and a database has so many connections for all.
 func TestConnectionsEndBeforeOthersEndThem(t *testing.T) {
 	if idleTime <= 0 || idleTime > lifetime || lifetime >= 5*time.Minute {
 		t.Errorf("a connection is kept for %v, silent for %v; want less than five minutes", lifetime, idleTime)
 	}
 	if dialTimeout <= 0 || dialTimeout >= handler.Deadline || ioTimeout <= 0 || ioTimeout > handler.Deadline {
 		t.Errorf("connecting may take %v, an answer %v; want it within a request's %v", dialTimeout, ioTimeout, handler.Deadline)
+	}
+	answering(t, ok(0, 0))
+	if db, err := Pool(); err != nil || db.Stats().MaxOpenConnections != connections {
+		t.Errorf("a process may hold %d connections, %v; want %d at most", db.Stats().MaxOpenConnections, err, connections)
 	}
 }
 

@@ -1,7 +1,6 @@
 package trust
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -11,14 +10,11 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/jmoiron/sqlx"
-	"github.com/mmcdole/gofeed/atom"
 	"github.com/vercel/go-bridge/go/bridge"
 
 	"warble/api/posts"
@@ -30,18 +26,21 @@ import (
 // handlers are the functions, with the operations of openapi.json that Vercel's
 // routes lead to each.
 var handlers = []struct {
-	operations string
-	function   fakevercel.Function
+	operations  string
+	contentType string // of what they answer
+	function    http.HandlerFunc
 }{
-	{"listPosts listPostsHead", fakevercel.InProcess(posts.List)},
-	{"createPost", fakevercel.InProcess(posts.Create)},
-	{"getPost getPostHead", fakevercel.InProcess(posts.Get)},
-	{"updatePost", fakevercel.InProcess(posts.Update)},
-	{"deletePost", fakevercel.InProcess(posts.Delete)},
-	{"clearPosts", fakevercel.InProcess(posts.Clear)},
-	{"feed feedHead userFeed userFeedHead", fakevercel.InProcess(posts.Feed)},
-	{"sharePost sharePostHead", fakevercel.InProcess(posts.Share)},
+	{"listPosts listPostsHead", "application/json", posts.List},
+	{"createPost", "application/json", posts.Create},
+	{"getPost getPostHead", "application/json", posts.Get},
+	{"updatePost", "application/json", posts.Update},
+	{"deletePost", "application/json", posts.Delete},
+	{"clearPosts", "application/json", posts.Clear},
+	{"feed feedHead userFeed userFeedHead", "application/atom+xml; charset=utf-8", posts.Feed},
+	{"sharePost sharePostHead", html, posts.Share},
 }
+
+const html = "text/html; charset=utf-8"
 
 // FuzzRequest sends any request to any function, through Vercel's bridge, as
 // Vercel's proxy does. In the request {token} is a good token of Ada's, {id} a
@@ -79,15 +78,13 @@ type attempt struct {
 // embedded one would be instrumented for fuzzing too, and then takes most of the
 // time.
 type fuzzed struct {
-	db    *sqlx.DB // past the functions
-	clerk *testkit.Clerk
-	log   *os.File // what they log, in place of standard error
-	dirty bool     // the table has changed
-	names *strings.Replacer
-	tries int
-
-	token  string // Ada's
-	signed time.Time
+	*testkit.Client             // for its tokens
+	db              *sqlx.DB    // past the functions
+	log             testkit.Log // what they log, in place of standard error
+	read            int64       // so many bytes of it
+	dirty           bool        // the table has changed
+	id              int64       // of Ada's post; Grace's has the next
+	tries           int
 }
 
 func openFuzzed(f *testing.F) *fuzzed {
@@ -102,15 +99,11 @@ func openFuzzed(f *testing.F) *fuzzed {
 	for name, value := range clerk.Environment(server.URL, nil) {
 		f.Setenv(name, value)
 	}
-	z := &fuzzed{clerk: clerk, dirty: true, db: testkit.Database(f, server.URL)}
+	z := &fuzzed{Client: testkit.NewClient(f, "", clerk), dirty: true, db: testkit.Database(f, server.URL), log: testkit.NewLog(f)}
 
 	// The functions took standard error for their log when the process started.
 	stderr, err := syscall.Dup(2)
 	if err == nil {
-		z.log, err = os.CreateTemp("", "fuzz-")
-	}
-	if err == nil {
-		os.Remove(z.log.Name())
 		err = syscall.Dup3(int(z.log.Fd()), 2, 0)
 	}
 	if err != nil {
@@ -124,32 +117,22 @@ func openFuzzed(f *testing.F) *fuzzed {
 }
 
 // reset makes the table what every request finds.
-func (z *fuzzed) reset(t *testing.T) {
-	t.Helper()
-	if time.Since(z.signed) > 30*time.Second { // it lasts a minute, and signing is slow
-		z.token, z.signed, z.dirty = z.clerk.Token(ada), time.Now(), true
-	}
+func (z *fuzzed) reset() {
 	if !z.dirty {
 		return
 	}
-	if _, err := z.db.Exec("DELETE FROM posts"); err != nil {
-		t.Fatal(err)
-	}
+	z.db.MustExec("DELETE FROM posts")
 	const row = "(?, ?, '2026-01-01', '2026-01-01', ?)"
-	result, err := z.db.Exec("INSERT INTO posts (user_id, content, created_at, updated_at, idempotency_key) VALUES "+row+", "+row,
-		ada, private, private, grace, private, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	id, _ := result.LastInsertId() // the first one's
-	z.names = strings.NewReplacer("{token}", z.token, "{id}", strconv.FormatInt(id, 10), "{other}", strconv.FormatInt(id+1, 10))
+	result := z.db.MustExec("INSERT INTO posts (user_id, content, created_at, updated_at, idempotency_key) VALUES "+row+", "+row, ada, private, private, grace, private, private)
+	z.id, _ = result.LastInsertId() // the first one's
 	z.dirty = false
 }
 
 func (z *fuzzed) try(t *testing.T, a attempt) {
-	z.reset(t)
+	z.reset()
+	names := strings.NewReplacer("{token}", z.Token(ada), "{id}", fmt.Sprint(z.id), "{other}", fmt.Sprint(z.id+1))
 	z.tries++
-	target := z.names.Replace(a.target)
+	target := names.Replace(a.target)
 	// What is no request at all, Vercel's proxy does not pass on.
 	request, err := http.NewRequest(a.method, "http://warble.example"+target, strings.NewReader(a.body))
 	if _, bad := http.NewRequest(a.method, target, nil); err != nil || bad != nil || !strings.HasPrefix(target, "/") {
@@ -161,7 +144,7 @@ func (z *fuzzed) try(t *testing.T, a attempt) {
 		Headers: map[string]bridge.ReqHeaderValues{},
 	}
 	for name, value := range map[string]string{
-		"authorization": z.names.Replace(a.authorization), "idempotency-key": a.key, "content-type": a.contentType, strings.ToLower(a.header): a.value,
+		"authorization": names.Replace(a.authorization), "idempotency-key": a.key, "content-type": a.contentType, strings.ToLower(a.header): a.value,
 	} {
 		if name != "" && value != "" {
 			sent.Headers[name] = strings.Split(value, "\n") // a flood of one header, too
@@ -171,7 +154,7 @@ func (z *fuzzed) try(t *testing.T, a attempt) {
 	sent.Headers["x-vercel-id"] = bridge.ReqHeaderValues{requestID}
 
 	which := handlers[int(a.function)%len(handlers)]
-	response, err := which.function(t.Context(), sent)
+	response, err := fakevercel.InProcess(which.function)(t.Context(), sent)
 	log := z.readLog(t)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, log)
@@ -198,7 +181,7 @@ func (z *fuzzed) try(t *testing.T, a attempt) {
 		if len(body) > 0 {
 			fail("a body where there may be none")
 		}
-	case status == 404 && header.Get("Content-Type") == "text/html; charset=utf-8" && strings.HasPrefix(which.operations, "sharePost"):
+	case status == 404 && which.contentType == html && header.Get("Content-Type") == html:
 		if !strings.Contains(string(body), "noindex") {
 			fail("a page that is gone may be indexed")
 		}
@@ -207,16 +190,10 @@ func (z *fuzzed) try(t *testing.T, a attempt) {
 		if err = errors.Join(err, got.ProblemError()); err != nil {
 			fail("%v", err)
 		}
-	case status == 200 && header.Get("Content-Type") == "application/atom+xml; charset=utf-8" && strings.HasPrefix(which.operations, "feed"):
-		if _, err := (&atom.Parser{}).Parse(bytes.NewReader(body)); err != nil {
-			fail("no Atom: %v", err)
-		}
-	case status == 200 && header.Get("Content-Type") == "text/html; charset=utf-8" && strings.HasPrefix(which.operations, "sharePost"):
-		if strings.Contains(string(body), "<script") {
-			fail("a script")
-		}
-	case status != 200 && status != 201 || header.Get("Content-Type") != "application/json" || !json.Valid(body):
-		fail("neither a problem nor a post nor a list")
+	case status != 200 && status != 201 || header.Get("Content-Type") != which.contentType || which.contentType == "application/json" && !json.Valid(body):
+		fail("not what the function is asked for")
+	case which.contentType == html && strings.Contains(string(body), "<script"):
+		fail("a script")
 	}
 	if cache := header.Get("Cache-Control"); status >= 400 && cache != "no-store" || status < 400 && len(sent.Headers["authorization"]) > 0 && cache != "private, no-store" {
 		fail("Cache-Control %q", cache)
@@ -231,39 +208,25 @@ func (z *fuzzed) try(t *testing.T, a attempt) {
 // readLog returns what was logged since it was last called.
 func (z *fuzzed) readLog(t *testing.T) string {
 	t.Helper()
-	size, err := z.log.Seek(0, io.SeekEnd)
+	text, err := io.ReadAll(io.NewSectionReader(z.log, z.read, 1<<40))
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := make([]byte, size)
-	if _, err := z.log.ReadAt(log, 0); err != nil && size > 0 {
-		t.Fatal(err)
-	}
-	if err = z.log.Truncate(0); err == nil {
-		_, err = z.log.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(log)
+	z.read += int64(len(text))
+	return string(text)
 }
 
 // checkLog checks that a request that failed is one line, and no other is any.
 func (z *fuzzed) checkLog(t *testing.T, status int, log string) {
 	t.Helper()
-	if status < 400 {
-		if log != "" {
-			t.Errorf("a request that was answered %d logs %s", status, log)
-		}
-		return
+	var line struct {
+		Msg, Cause string
+		Status     int
 	}
-	var line map[string]any
-	err := json.Unmarshal([]byte(log), &line)
-	cause, _ := line["cause"].(string)
-	if err != nil || strings.Count(log, "\n") != 1 || line["msg"] != "request failed" || line["status"] != float64(status) || cause == "" {
-		t.Errorf("a request that was answered %d logs %q (%v); want one line", status, log, err)
+	if status >= 400 && (json.Unmarshal([]byte(log), &line) != nil || strings.Count(log, "\n") != 1 || line.Msg != "request failed" || line.Status != status || line.Cause == "") || status < 400 && log != "" {
+		t.Errorf("a request that was answered %d logs %q; want one line from 400, and else none", status, log)
 	}
-	searchLog(t, cause) // method and path are the caller's own, whatever they write there
+	searchLog(t, line.Cause) // method and path are the caller's own, whatever they write there
 }
 
 // A hostile request is one field of a good one made bad.
@@ -319,33 +282,26 @@ func hostile() []attempt {
 	all := append([]attempt{}, good...)
 	for i, a := range good {
 		vary := func(change func(*attempt)) { bad := a; change(&bad); all = append(all, bad) }
-		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "get", "BREW"} {
-			vary(func(a *attempt) { a.method = method })
+		each := func(values []string, change func(a *attempt, value string)) {
+			for _, value := range values {
+				vary(func(a *attempt) { change(a, value) })
+			}
 		}
+		each([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "get", "BREW"}, func(a *attempt, value string) { a.method = value })
 		for j := range handlers { // what Vercel's routes would never do
 			vary(func(a *attempt) { a.function = byte(j) })
 		}
-		for _, value := range authorizations {
-			vary(func(a *attempt) { a.authorization = value })
-		}
+		each(authorizations, func(a *attempt, value string) { a.authorization = value })
 		for _, header := range headers {
 			vary(func(a *attempt) { a.header, a.value = header[0], header[1] })
 		}
 		if i < 3 || a.function == 2 || a.function >= 5 {
-			for _, target := range targets {
-				vary(func(a *attempt) { a.target = target })
-			}
+			each(targets, func(a *attempt, value string) { a.target = value })
 			continue
 		}
-		for _, key := range keys {
-			vary(func(a *attempt) { a.key = key })
-		}
-		for _, body := range bodies {
-			vary(func(a *attempt) { a.body = body })
-		}
-		for _, contentType := range contentTypes {
-			vary(func(a *attempt) { a.contentType = contentType })
-		}
+		each(keys, func(a *attempt, value string) { a.key = value })
+		each(bodies, func(a *attempt, value string) { a.body = value })
+		each(contentTypes, func(a *attempt, value string) { a.contentType = value })
 	}
 	return all
 }

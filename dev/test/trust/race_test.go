@@ -1,16 +1,12 @@
 package trust
 
 import (
-	"cmp"
-	"encoding/json"
 	"fmt"
-	"hash/maphash"
-	"maps"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,11 +14,8 @@ import (
 )
 
 const (
-	raceFor      = 8 * time.Second
-	racers       = 48
-	requestsEach = 4 // of a racer in a round
-	// longestSearch bounds the search for an order, in states. It takes hundreds.
-	longestSearch = 1_000_000
+	raceFor = 8 * time.Second
+	racers  = 48
 )
 
 // People act on the same posts, with the same keys, at the same time: two authors
@@ -43,43 +36,21 @@ func TestWhatRacingPeopleAreToldIsTrueInSomeOrder(t *testing.T) {
 			missing := func() []string {
 				return slices.DeleteFunc(slices.Clone(want), func(each string) bool { return answers[each] > 0 })
 			}
-			rounds, unknown := 0, 0
+			var rounds []*round
 			// A slow machine gets the time that it takes to see each answer.
-			for begun := time.Now(); !t.Failed(); rounds++ {
-				if took := time.Since(begun); took > duration && (len(missing()) == 0 || took > 10*duration) {
-					break
-				}
-				r := &race{site: s, interval: interval, begun: time.Now(), before: map[string]rows{}}
-				// New ones in each round: a write that got no answer may run in the next.
-				for _, author := range []string{fmt.Sprint("user_one", rounds), fmt.Sprint("user_other", rounds)} {
-					id := testkit.InsertPost(t, s.db, author, private, time.Now())
-					r.before[author] = rows{id: {content: private}}
-					r.posts = append(r.posts, owned{id, author})
-				}
-				r.run(rand.NewPCG(seed, uint64(rounds)))
-				if r.unknown {
-					unknown++
-					continue
-				}
+			for begun := time.Now(); time.Since(begun) < duration || len(missing()) > 0 && time.Since(begun) < 10*duration; {
+				r := s.newRound(interval)
+				r.run(rand.New(rand.NewPCG(seed, uint64(len(rounds)))), racers, 4)
+				rounds = append(rounds, r)
 				for _, c := range r.history {
 					answers[fmt.Sprint(c.what, " ", c.got.Status)]++
 				}
-				for author := range r.before {
-					r.explain(t, author)
-				}
 			}
-			fmt.Printf("trust: seed %d, %s, %d rounds of %d callers, %d of them not checked: the machine was too slow; %v\n", seed, name, rounds, racers, unknown, answers)
+			fmt.Printf("trust: seed %d, %s, %d rounds of %d callers; %v; %+v\n", seed, name, len(rounds), racers, answers, s.explain(t, rounds))
 			if left := missing(); len(left) > 0 {
 				t.Errorf("nobody was answered %q: this run shows too little", left)
 			}
-			if answers["create 429"] > 0 && interval == 0 {
-				t.Error("somebody was told to wait without a limit")
-			}
-			for line := range strings.Lines(s.log()) {
-				if (strings.Contains(line, `"level":"ERROR"`) || strings.Contains(line, `"errorMessage"`)) && !strings.Contains(line, "took longer than") && !strings.Contains(line, "cannot be reached") {
-					t.Errorf("a function failed, and not by the machine's slowness: %s", line)
-				}
-			}
+			s.checkFailures(t)
 		})
 	}
 }
@@ -90,81 +61,66 @@ func TestWhatRacingPeopleAreToldIsTrueInSomeOrder(t *testing.T) {
 func TestADeletionAmongRacingCreatesTurnsNobodyAway(t *testing.T) {
 	t.Parallel()
 	environment := map[string]string{"POST_INTERVAL": "86400"} // both unique keys take part
-	for name, start := range map[string]func(t *testing.T) *site{
-		"a process for each caller": func(t *testing.T) *site { return deploy(t, racers, environment) },
-		"one process for all":       func(t *testing.T) *site { return oneProcess(t, environment) },
-	} {
-		t.Run(name, func(t *testing.T) { deleteAmongCreates(t, name, start(t)) })
-	}
+	t.Run("a process for each caller", func(t *testing.T) { deleteAmongCreates(t, deploy(t, racers, environment)) })
+	t.Run("one process for all", func(t *testing.T) { deleteAmongCreates(t, oneProcess(t, environment)) })
 }
 
-func deleteAmongCreates(t *testing.T, name string, s *site) {
+func deleteAmongCreates(t *testing.T, s *site) {
 	_, duration := random(t, raceFor)
+	var rounds []*round
 	answers, took := map[string]int{}, []time.Duration{}
-	rounds, wrong := 0, 0
-	for begun := time.Now(); rounds == 0 || time.Since(begun) < duration; rounds++ {
-		who := fmt.Sprint("user_round", rounds)
-		create := func() (testkit.Answer, error) {
-			return s.Try(who, "POST", "/api/posts", testkit.Content(private), "Idempotency-Key", private)
+	for begun := time.Now(); len(rounds) == 0 || time.Since(begun) < duration; {
+		r := s.newRound(24 * time.Hour)
+		create := call{what: "create", caller: r.authors[0], owner: r.authors[0], key: private, text: private, interval: r.interval}
+		if status := r.send(create); status != 201 {
+			t.Fatalf("the first post: %d", status)
 		}
-		first, err := create()
-		if err != nil || first.Status != 201 {
-			t.Fatalf("%d %s, %v", first.Status, first.Text, err)
-		}
-		var refused []testkit.Answer
-		var mu sync.Mutex
-		var racing sync.WaitGroup
-		start := make(chan struct{})
-		for i := range racers {
-			what, send, want := "create", create, 200
+		remove := call{what: "delete", caller: create.caller, owner: create.owner, id: r.posts[0].id}
+		atOnce(racers, func(i int) {
 			if i == racers/2 {
-				what, want = "delete", 204
-				send = func() (testkit.Answer, error) { return s.Try(who, "DELETE", first.Path(), "") }
+				r.send(remove)
+			} else {
+				r.send(create)
 			}
-			racing.Go(func() {
-				<-start
-				sent := time.Now()
-				got, err := send()
-				mu.Lock()
-				defer mu.Unlock()
-				took = append(took, time.Since(sent))
-				answers[fmt.Sprint(what, " ", got.Status)]++
-				if err != nil {
-					t.Errorf("round %d: %s: %v", rounds, what, err)
-				} else if got.Status != want && got.Status != 201 {
-					refused = append(refused, got)
-				}
-			})
+		})
+		for _, c := range r.history[1:] {
+			answers[fmt.Sprint(c.what, " ", c.got.Status)]++
+			took = append(took, c.answered-c.sent)
 		}
-		close(start)
-		racing.Wait()
-		refused = slices.DeleteFunc(refused, s.tooSlow)
-		for _, got := range refused {
-			t.Errorf("round %d: %d %s", rounds, got.Status, got.Text)
-		}
-		if len(refused) > 0 {
-			wrong++
-		}
+		rounds = append(rounds, r)
 	}
 	slices.Sort(took)
-	fmt.Printf("trust: a deletion among creates, %s, %d rounds of %d callers, %d wrong; 99 of 100 answered within %v, all within %v; %v\n",
-		name, rounds, racers, wrong, took[len(took)*99/100].Round(time.Millisecond), took[len(took)-1].Round(time.Millisecond), answers)
-	if answers["create 201"] < rounds/2 {
+	fmt.Printf("trust: %s, %d rounds of %d callers; 99 of 100 answered within %v, all within %v; %v; %+v\n",
+		t.Name(), len(rounds), racers, took[len(took)*99/100].Round(time.Millisecond), took[len(took)-1].Round(time.Millisecond), answers, s.explain(t, rounds))
+	s.checkFailures(t)
+	if answers["create 201"] < len(rounds)/2 {
 		t.Error("the deletion mostly met no create: this run shows too little")
 	}
 }
 
-// tooSlow tells whether the log says of a 503 that this machine took the request's
-// time. A write that the database has undone to the end has another cause there.
-func (s *site) tooSlow(got testkit.Answer) bool {
-	for begun := time.Now(); got.Status == 503 && time.Since(begun) < 10*time.Second; time.Sleep(20 * time.Millisecond) {
-		for line := range strings.Lines(s.log()) {
-			if strings.Contains(line, got.Problem.RequestID) {
-				return strings.Contains(line, "took longer than the request may")
-			}
+// checkFailures checks that nobody was turned away but by this machine's slowness. A
+// write that the database has undone to the end has another cause in the log.
+func (s *site) checkFailures(t *testing.T) {
+	t.Helper()
+	for line := range strings.Lines(s.log()) {
+		if (strings.Contains(line, `"level":"ERROR"`) || strings.Contains(line, `"errorMessage"`)) && !strings.Contains(line, "took longer than") && !strings.Contains(line, "cannot be reached") {
+			t.Errorf("a function failed, and not by the machine's slowness: %s", line)
 		}
 	}
-	return false
+}
+
+// atOnce runs f as n callers at the same time.
+func atOnce(n int, f func(i int)) {
+	var racing sync.WaitGroup
+	start := make(chan struct{})
+	for i := range n {
+		racing.Go(func() {
+			<-start
+			f(i)
+		})
+	}
+	close(start)
+	racing.Wait()
 }
 
 // owned is a post that racers know of.
@@ -173,60 +129,50 @@ type owned struct {
 	owner string
 }
 
-// race is one round.
-type race struct {
+// round is what some people do at the same time with the posts of two authors, whom
+// no other round has: a write that got no answer may run in the next.
+type round struct {
 	*site
 	interval time.Duration
 	begun    time.Time
-	before   map[string]rows // what each author had
+	authors  []string
 
 	mu      sync.Mutex
 	posts   []owned
-	history []call
-	unknown bool // a request had no answer in time: what it did is not known
+	history []call // all but reads without an answer
 }
 
-// call is a request, whose posts it is about, and its answer.
-type call struct {
-	what, caller, owner string
-	id                  int64
-	key, text           string
-	interval            time.Duration
-	got                 testkit.Answer
-	sent, answered      time.Duration // since the round began
-	from, to            int64         // the Unix seconds in which it was sent and answered
+var allRounds atomic.Int64
+
+func (s *site) newRound(interval time.Duration) *round {
+	n := allRounds.Add(1)
+	return &round{site: s, interval: interval, begun: time.Now(), authors: []string{fmt.Sprint("user_one", n), fmt.Sprint("user_other", n)}}
 }
 
-func (c call) String() string {
-	return fmt.Sprintf("%v to %v: %s: %s of %s, post %d, key %q, text %q = %d %s", c.sent, c.answered, c.caller, c.what, c.owner, c.id, c.key, c.text, c.got.Status, c.got.Text)
-}
-
-func (r *race) run(source rand.Source) {
-	seeds := rand.New(source)
-	people := append(slices.Sorted(maps.Keys(r.before)), hedy)
-	var racing sync.WaitGroup
-	start := make(chan struct{})
-	for i := range racers {
-		rng := rand.New(rand.NewPCG(seeds.Uint64(), uint64(i)))
-		racing.Go(func() {
-			<-start
-			for n := range requestsEach {
-				c := r.choose(rng, people[i%len(people)], fmt.Sprintf("%s %d %d", private, i, n))
-				r.send(c)
+// run has so many callers, the authors and a moderator by turns, send so many
+// requests each.
+func (r *round) run(seeds *rand.Rand, callers, each int) {
+	people := append(slices.Clone(r.authors), hedy)
+	seed := seeds.Uint64()
+	atOnce(callers, func(i int) {
+		rng := rand.New(rand.NewPCG(seed, uint64(i)))
+		for n := range each {
+			if status := r.send(r.choose(rng, people[i%len(people)], fmt.Sprintf("%s %d %d", private, i, n))); status == 0 || status >= 500 {
+				time.Sleep(upTo(rng, 200*time.Millisecond))
 			}
-		})
-	}
-	close(start)
-	racing.Wait()
+		}
+	})
 }
 
 // choose makes a request of a caller's. unique is a text that no other has.
-func (r *race) choose(rng *rand.Rand, caller, unique string) call {
+func (r *round) choose(rng *rand.Rand, caller, unique string) call {
 	r.mu.Lock()
-	newest := r.posts[max(0, len(r.posts)-6):] // older ones are mostly gone
-	post := newest[rng.IntN(len(newest))]
-	if other := newest[rng.IntN(len(newest))]; other.owner == caller {
-		post = other // one's own more often than not
+	post := owned{owner: r.authors[rng.IntN(len(r.authors))]}        // no post: none is known yet
+	if newest := r.posts[max(0, len(r.posts)-6):]; len(newest) > 0 { // older ones are mostly gone
+		post = newest[rng.IntN(len(newest))]
+		if other := newest[rng.IntN(len(newest))]; other.owner == caller {
+			post = other // one's own more often than not
+		}
 	}
 	r.mu.Unlock()
 	c := call{caller: caller, owner: post.owner, id: post.id, text: unique, interval: r.interval}
@@ -252,7 +198,8 @@ func (r *race) choose(rng *rand.Rand, caller, unique string) call {
 	return c
 }
 
-func (r *race) send(c call) {
+// send sends a request, and returns the status of its answer, 0 for none.
+func (r *round) send(c call) (status int) {
 	method, path, body := "GET", at(c.id), ""
 	all := "/api/posts?userId=" + c.owner
 	var headers []string
@@ -275,245 +222,63 @@ func (r *race) send(c call) {
 	c.from, c.sent = time.Now().Unix(), time.Since(r.begun)
 	c.got, err = r.Try(c.caller, method, path, body, headers...)
 	c.to, c.answered = time.Now().Unix(), time.Since(r.begun)
+	status = c.got.Status
+	if status == 503 && c.got.ProblemError() != nil {
+		r.tb.Errorf("%s %s = 503 that does not say so: %v", method, path, c.got.ProblemError())
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err != nil || c.got.Status >= 500 {
-		r.unknown = true
-		return
+	if err != nil || status >= 500 {
+		if c.got, c.answered = (testkit.Answer{}), forever; method == "GET" {
+			return status
+		}
 	}
 	if c.what == "create" && c.got.ID != 0 {
 		r.posts = append(r.posts, owned{c.got.ID, c.owner})
 	}
 	r.history = append(r.history, c)
+	return status
 }
 
-// explain looks for an order of all that was done with an author's posts. What is
-// done with another's has nothing to do with them.
-func (r *race) explain(t *testing.T, author string) {
+// explained counts what was looked at, and the histories that no order explains.
+type explained struct{ calls, inDoubt, acknowledged, stored, histories, wrong int }
+
+// explain reads what is stored in the end, and then looks for an order of all that
+// was done with each author's posts.
+func (s *site) explain(t *testing.T, rounds []*round) (sum explained) {
 	t.Helper()
-	history := slices.DeleteFunc(slices.Clone(r.history), func(c call) bool { return c.owner != author })
-	// The first answered is tried first: most requests act shortly before their answer.
-	slices.SortFunc(history, func(a, b call) int { return cmp.Compare(a.answered, b.answered) })
-	s := search{history: history, tried: map[state]bool{}}
-	all := make([]int, len(history))
-	for i := range all {
-		all[i] = i
+	var reading sync.WaitGroup
+	for _, r := range rounds {
+		for _, author := range r.authors {
+			reading.Go(func() {
+				if status := r.send(call{what: "list", caller: nobody, owner: author, interval: r.interval}); status != 200 {
+					t.Errorf("the posts of %s cannot be read in the end: %d", author, status)
+				}
+			})
+		}
 	}
-	if s.order(all, r.before[author]) {
-		return
+	reading.Wait()
+	for _, r := range rounds {
+		for _, c := range r.history {
+			sum.calls++
+			if c.got.Status == 0 {
+				sum.inDoubt++
+			} else if c.changes() {
+				sum.acknowledged++
+			}
+		}
+		for _, last := range r.history[len(r.history)-len(r.authors):] {
+			sum.stored += len(last.got.Posts)
+		}
+		for _, author := range r.authors {
+			if sum.histories++; !explain(t, r.history, author) {
+				sum.wrong++
+			}
+		}
 	}
-	t.Errorf("no order, of %d tried, explains what was done with the posts of %s, which were %v:", len(s.tried), author, r.before[author])
-	for _, c := range history {
-		t.Log(c)
-	}
-}
-
-// A search looks for an order in which each call may have had its answer (Wing and
-// Gong's; it remembers what it has tried, as Lowe's does). What changes nothing is
-// put at the first place that allows it, which hinders nothing else: a checker that
-// knows no such thing, as porcupine, does not get through 16 reads at once.
-type search struct {
-	history []call
-	tried   map[state]bool
-}
-
-// A state is what was left, and the posts.
-type state struct {
-	left  string // a byte for each call: a round has 192
-	posts uint64
-}
-
-var hashSeed = maphash.MakeSeed()
-
-// hash does not depend on the order of the posts.
-func (posts rows) hash() (sum uint64) {
-	for id, post := range posts {
-		sum += maphash.Comparable(hashSeed, struct {
-			id   int64
-			post row
-		}{id, post})
+	var stored int
+	if err := s.db.Get(&stored, "SELECT COUNT(*) FROM posts"); err != nil || stored != sum.stored {
+		t.Errorf("%d rows (%v), and %d posts of their authors; want the same", stored, err, sum.stored)
 	}
 	return sum
-}
-
-func (s *search) order(left []int, posts rows) bool {
-	var next []int // those that may be next: none was sent after another's answer
-	for again := true; again; {
-		first := time.Duration(math.MaxInt64)
-		for _, i := range left {
-			first = min(first, s.history[i].answered)
-		}
-		again, next = false, nil
-		left = slices.DeleteFunc(slices.Clone(left), func(i int) bool {
-			c := s.history[i]
-			if c.sent > first {
-				return false
-			}
-			if !c.changes() {
-				ok, _ := c.step(posts)
-				again = again || ok
-				return ok
-			}
-			next = append(next, i)
-			return false
-		})
-	}
-	if len(left) == 0 {
-		return true
-	}
-	indexes := make([]byte, len(left))
-	for n, i := range left {
-		indexes[n] = byte(i)
-	}
-	here := state{string(indexes), posts.hash()}
-	if s.tried[here] || len(s.tried) > longestSearch {
-		return false
-	}
-	s.tried[here] = true
-	return slices.ContainsFunc(next, func(i int) bool {
-		ok, after := s.history[i].step(posts)
-		return ok && s.order(slices.DeleteFunc(slices.Clone(left), func(j int) bool { return i == j }), after)
-	})
-}
-
-// changes tells whether a call with its answer can change a post.
-func (c call) changes() bool {
-	switch c.what {
-	case "create":
-		return c.got.Status == 201
-	case "edit", "delete", "clear":
-		return c.got.Status < 300
-	}
-	return false
-}
-
-// rows are an author's posts, as the model keeps them.
-type rows map[int64]row
-
-type row struct {
-	content    string
-	key, first string // the idempotency key, and the text that it was first sent with
-	slot       int64  // the Unix second of its publication
-}
-
-// step is the contract: whether a call may have its answer when its author has
-// posts, and what the author has then.
-func (c call) step(posts rows) (ok bool, after rows) {
-	got := c.got
-	owner, moderator := c.caller == c.owner, c.caller == hedy
-	post, exists := posts[c.id]
-	with := func(id int64, post row) rows {
-		after := maps.Clone(posts)
-		after[id] = post
-		return after
-	}
-	switch fmt.Sprint(c.what, " ", got.Status) {
-	case "create 201":
-		created, err := time.Parse(time.RFC3339, got.CreatedAt)
-		_, taken := posts.find(func(p row) bool {
-			return c.key != "" && p.key == c.key || c.interval > 0 && p.slot == created.Unix()
-		})
-		_, again := posts[got.ID]
-		return err == nil && !taken && !again && got.Content == c.text && got.UserID == c.caller, with(got.ID, row{c.text, c.key, c.text, created.Unix()})
-	case "create 200":
-		id, found := posts.find(func(p row) bool { return c.key != "" && p.key == c.key })
-		return found && got.ID == id && posts[id].first == c.text && posts[id].content == got.Content, posts
-	case "create 422":
-		id, found := posts.find(func(p row) bool { return c.key != "" && p.key == c.key })
-		return found && posts[id].first != c.text, posts
-	case "create 429":
-		_, published := posts.find(func(p row) bool { return c.key != "" && p.key == c.key })
-		_, taken := posts.find(func(p row) bool { return p.slot >= c.from && p.slot <= c.to })
-		return c.interval > 0 && taken && !published, posts
-	case "edit 200":
-		if !exists || !owner || got.Content != c.text {
-			return false, posts
-		}
-		post.content = c.text
-		return true, with(c.id, post)
-	case "edit 404":
-		return !exists || !owner, posts
-	case "delete 204":
-		after := maps.Clone(posts)
-		delete(after, c.id)
-		return exists && (owner || moderator), after
-	case "delete 404":
-		return !exists || !owner && !moderator, posts
-	case "clear 200":
-		var said struct {
-			Deleted int
-			More    bool
-		}
-		err := json.Unmarshal([]byte(got.Text), &said)
-		return err == nil && (owner || moderator) && said.Deleted == len(posts) && !said.More, rows{}
-	case "clear 403":
-		return !owner && !moderator, posts
-	case "get 200":
-		return exists && got.Content == post.content && got.UserID == c.owner, posts
-	case "get 404":
-		return !exists, posts
-	case "list 200":
-		same := len(got.Posts) == len(posts)
-		for _, p := range got.Posts {
-			same = same && p.UserID == c.owner && p.Content == posts[p.ID].content
-		}
-		return same, posts
-	}
-	return false, posts
-}
-
-func (posts rows) find(is func(row) bool) (id int64, found bool) {
-	for id, post := range posts {
-		if is(post) {
-			return id, true
-		}
-	}
-	return 0, false
-}
-
-func TestTheSearchForAnOrderSeesWhatItIsThereFor(t *testing.T) {
-	const a, b = "user_a", "user_b"
-	published := func(status int, text, content string) call {
-		post := testkit.Post{ID: 1, UserID: a, Content: content, CreatedAt: "2026-01-01T00:00:00.000Z"}
-		return call{what: "create", caller: a, owner: a, key: "k", text: text, got: testkit.Answer{Status: status, Post: post}}
-	}
-	other := func(what, caller string, status int, content string) call {
-		return call{what: what, caller: caller, owner: a, id: 1, text: content,
-			got: testkit.Answer{Status: status, Text: content, Post: testkit.Post{ID: 1, UserID: a, Content: content}}}
-	}
-	x := published(201, "x", "x")
-	for name, test := range map[string]struct {
-		history []call
-		inTurn  bool // one after the other, or all at once
-		atOnce  bool
-	}{
-		"published, sent again, edited, sent again, read, deleted": {[]call{x, published(200, "x", "x"), published(422, "y", ""),
-			other("edit", a, 200, "z"), published(200, "x", "z"), other("get", b, 200, "z"), other("delete", hedy, 204, ""), other("delete", a, 404, "")}, true, true},
-		"read before it is published":         {[]call{other("get", b, 200, "x"), x}, false, true},
-		"published twice":                     {[]call{x, x}, false, false},
-		"another text taken for the first":    {[]call{x, published(200, "y", "x")}, false, false},
-		"the first text refused":              {[]call{x, published(422, "x", "")}, false, false},
-		"told to wait for nothing":            {[]call{published(429, "x", "")}, false, false},
-		"deleted twice":                       {[]call{x, other("delete", a, 204, ""), other("delete", a, 204, "")}, false, false},
-		"deleted by another":                  {[]call{x, other("delete", b, 204, "")}, false, false},
-		"a moderator's edit":                  {[]call{x, other("edit", hedy, 200, "y")}, false, false},
-		"an edit that is lost":                {[]call{x, other("edit", a, 200, "y"), other("get", b, 200, "x")}, false, true},
-		"a deleted post is read":              {[]call{x, other("delete", a, 204, ""), other("get", b, 200, "x")}, false, true},
-		"a post that is there is not found":   {[]call{x, other("get", b, 404, "")}, false, true},
-		"cleared, and more than was there":    {[]call{x, other("clear", a, 200, `{"deleted":2,"more":false}`)}, false, false},
-		"a list without a post that is there": {[]call{x, other("list", b, 200, "")}, false, true},
-		"an answer that nobody knows":         {[]call{other("get", b, 418, "")}, false, false},
-	} {
-		for inTurn, want := range map[bool]bool{true: test.inTurn, false: test.atOnce} {
-			history, all := slices.Clone(test.history), []int{}
-			for i := range history {
-				if all = append(all, i); inTurn {
-					history[i].sent, history[i].answered = time.Duration(2*i), time.Duration(2*i+1)
-				}
-			}
-			if s := (&search{history, map[state]bool{}}); s.order(all, rows{}) != want {
-				t.Errorf("%s, in turn %t: explained %t; want %t", name, inTurn, !want, want)
-			}
-		}
-	}
 }
