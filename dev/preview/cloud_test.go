@@ -1,232 +1,168 @@
 package preview
 
 import (
-	"errors"
+	"encoding/json"
 	"fmt"
+	"io"
+	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 )
 
-// cloud is PlanetScale and Vercel, as far as pscale, vercel and make show them to the
-// script, and what these were called with.
+// cloud is PlanetScale and Vercel, as far as their APIs show them to the script, and
+// what goes wrong there.
 type cloud struct {
-	Branches    []dbBranch
-	Variables   []variable
-	Deployments []deployment
-	Clock       int // milliseconds
+	things map[string]thing // by address
+	clock  int              // milliseconds
+	calls  []string         // of the last run: method and address
+	killed func()           // ends the script
 
-	calls []string // the program and its arguments
-	mu    *sync.Mutex
-	fault
+	fail       int    // the call that fails, counted from 1; 0 for none
+	late       bool   // it does what was asked, and its answer is lost
+	kill       bool   // the script ends there, as when its job is cancelled
+	blind      string // the start of the addresses that a token may not see
+	neverReady bool   // no branch becomes ready
 }
 
-// fault is what goes wrong in a run.
-type fault struct {
-	fail       int  // the call that fails, counted from 1; 0 for none
-	late       bool // it fails after it did what was asked
-	kill       bool // the failure is the end of the script, as of a job that is cancelled
-	blind      bool // PlanetScale's token may not read branches
-	neverReady bool // no branch becomes ready
-	noList     bool // Vercel's API answers an error, and its program succeeds
+// thing is a branch, a password, a variable or a deployment.
+type thing map[string]any
+
+const (
+	branches    = "api.planetscale.com/v1/organizations/acme/databases/warble/branches/"
+	variables   = "api.vercel.com/v10/projects/prj_1/env/"
+	deployments = "api.vercel.com/v6/deployments/"
+
+	secretMark = "s3cret" // is in every secret, and nowhere else
+)
+
+var tokens = map[string]string{"api.planetscale.com": "id:" + secretMark + "1", "api.vercel.com": "Bearer " + secretMark + "2"}
+
+// url is the DATABASE_URL with a password. In those of this cloud there is an @.
+func url(password thing) string {
+	plain := strings.ReplaceAll(password["plain_text"].(string), "@", "%40")
+	return fmt.Sprintf("mysql://%s:%s@%s/warble?sslaccept=strict", password["username"], plain, password["access_host_url"])
 }
 
-func (c cloud) clone() cloud {
-	c.Branches, c.Variables, c.Deployments, c.calls = slices.Clone(c.Branches), slices.Clone(c.Variables), slices.Clone(c.Deployments), nil
-	c.mu = &sync.Mutex{} // vercel asks for several things at once
-	for i := range c.Branches {
-		c.Branches[i].Passwords = slices.Clone(c.Branches[i].Passwords)
+// list has the things that are so, the oldest first.
+func (c *cloud) list(so func(at string, one thing) bool) []thing {
+	listed := []thing{}
+	for _, at := range slices.Sorted(maps.Keys(c.things)) {
+		if so(at, c.things[at]) {
+			listed = append(listed, c.things[at])
+		}
 	}
-	return c
+	return listed
 }
 
-type dbBranch struct {
-	Name       string     `json:"name"`
-	Production bool       `json:"production"`
-	Ready      bool       `json:"ready"`
-	Schema     bool       `json:"schema"`
-	Passwords  []password `json:"passwords"`
-}
-
-type password struct {
-	ID    string `json:"id"`
-	Name  string `json:"name"`
-	Role  string `json:"role"`
-	User  string `json:"username"`
-	Plain string `json:"plain_text,omitempty"`
-	Host  string `json:"access_host_url"`
-}
-
-func (p password) url() string {
-	// The password of this cloud has an @ in it.
-	return fmt.Sprintf("mysql://%s:%s@%s/warble?sslaccept=strict", p.User, strings.ReplaceAll(p.Plain, "@", "%40"), p.Host)
-}
-
-type variable struct {
-	ID        string   `json:"id"`
-	Key       string   `json:"key"`
-	Value     string   `json:"value"`
-	Target    []string `json:"target"`
-	GitBranch string   `json:"gitBranch,omitempty"`
-	UpdatedAt int      `json:"updatedAt"`
-}
-
-type deployment struct {
-	URL       string            `json:"url"`
-	Target    string            `json:"target,omitempty"`
-	CreatedAt int               `json:"createdAt"`
-	Meta      map[string]string `json:"meta"`
-}
-
-// secretMark is in every secret of the cloud, and nowhere else.
-const secretMark = "s3cret"
-
-// run is one call of a program.
-func (c *cloud) run(args, environment []string, stdin string) (answer any, err error) {
-	if args[0] == "sleep" {
-		return nil, nil
+// below lists what is at an address, without the field that is shown once.
+func (c *cloud) below(address, once string) []thing {
+	listed := c.list(func(at string, _ thing) bool { return strings.HasPrefix(at, address) })
+	for i := range listed {
+		listed[i] = maps.Clone(listed[i])
+		delete(listed[i], once)
 	}
-	c.Clock++
-	c.calls = append(c.calls, strings.Join(args, " "))
+	return listed
+}
+
+// put makes a thing, or changes some of its fields.
+func (c *cloud) put(at string, fields thing) thing {
+	changed := thing{}
+	maps.Copy(changed, c.things[at])
+	maps.Copy(changed, fields)
+	c.things[at] = changed
+	return changed
+}
+
+// deploy is what Vercel does with each commit that is pushed.
+func (c *cloud) deploy(gitBranch, commit string) {
+	c.clock++
+	id := strconv.Itoa(c.clock)
+	meta := thing{"githubCommitSha": commit, "githubCommitRef": gitBranch}
+	c.put(deployments+id, thing{"uid": id, "name": "warble", "createdAt": c.clock, "meta": meta})
+}
+
+// ServeHTTP answers as the services do, and for make push, as the database does.
+func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	text, _ := io.ReadAll(r.Body)
+	c.clock++
+	c.calls = append(c.calls, r.Method+" "+r.Host+r.URL.Path)
 	failing := c.fail == len(c.calls)
-	if failing && !c.late {
-		return nil, errors.New("the service does not answer")
+	status, answer := http.StatusServiceUnavailable, any(nil)
+	if !failing || c.late {
+		status, answer = c.answer(r, text)
 	}
-	answer, err = c.call(args, environment, stdin)
-	if err == nil && failing {
-		return nil, errors.New("the answer was lost")
+	if failing && c.kill {
+		c.killed()
 	}
-	return answer, err
+	if failing && c.late {
+		panic(http.ErrAbortHandler) // the connection ends without an answer
+	}
+	if status >= 400 {
+		answer = thing{"message": http.StatusText(status)}
+	}
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(answer)
 }
 
-// call does what the program would, as far as the script may ask for it.
-// Anything else is an error.
-func (c *cloud) call(args, environment []string, stdin string) (answer any, err error) {
-	given := func(name string) bool {
-		return slices.ContainsFunc(environment, func(pair string) bool { return strings.HasPrefix(pair, name+"=") })
-	}
-	switch program := args[0]; {
-	case program == "pscale" && flag(args, "--org") == "acme" && flag(args, "--format") == "json" && given("PLANETSCALE_SERVICE_TOKEN"):
-		return c.pscale(args)
-	case program == "make" && args[len(args)-1] == "push" && !given("PLANETSCALE_SERVICE_TOKEN") && !given("VERCEL_TOKEN") && !given("GITHUB_ACTIONS"):
-		for i, b := range c.Branches {
-			for _, p := range b.Passwords {
-				if slices.Contains(environment, "DATABASE_URL="+p.url()) && p.Role == "admin" && stdin == "yes\n" && !b.Production {
-					c.Branches[i].Schema = true
-					return nil, nil
-				}
-			}
+func (c *cloud) answer(r *http.Request, text []byte) (status int, answer any) {
+	get, post := r.Method == "GET", r.Method == "POST"
+	at := r.Host + strings.Replace(r.URL.Path, "/v9/", "/v10/", 1)
+	all, id := at+"/", strconv.Itoa(c.clock)
+	asked := thing{}
+	_ = json.Unmarshal(text, &asked) // make's is none
+	name := fmt.Sprint(asked["name"])
+	branch := c.things[strings.Split(at, "/passwords")[0]]
+	switch _, exists := c.things[at]; {
+	case r.Header.Get("Authorization") != tokens[r.Host] || r.Host == "api.vercel.com" && r.FormValue("teamId") != "team_1":
+		return http.StatusForbidden, nil
+	case c.blind != "" && strings.HasPrefix(all, c.blind):
+		return http.StatusNotFound, nil
+	case r.Method == "DELETE" && exists && branch["production"] != true:
+		maps.DeleteFunc(c.things, func(other string, _ thing) bool { return strings.HasPrefix(other+"/", all) })
+		return http.StatusOK, nil
+	case get && exists:
+		defer c.put(at, thing{"ready": !c.neverReady}) // by the next time
+		return http.StatusOK, c.things[at]
+	case post && all == branches && asked["parent_branch"] == "main" && c.things[all+name] == nil:
+		return http.StatusCreated, c.put(all+name, thing{"name": name, "production": false, "ready": false})
+	case get && strings.HasSuffix(at, "/passwords"):
+		page, _ := strconv.Atoi(r.FormValue("page"))
+		listed, next := c.below(all, "plain_text")[(page-1)*100:], any(nil)
+		if len(listed) > 100 {
+			listed, next = listed[:100], page+1
 		}
-	case program == "vercel" && given("VERCEL_TOKEN"):
-		return c.vercel(args, stdin)
-	}
-	return nil, fmt.Errorf("the stand-in refuses %q with %q", args, environment)
-}
-
-// flag is the value of a flag, or "".
-func flag(args []string, name string) string {
-	i := slices.Index(args, name)
-	if i < 0 || i+1 == len(args) {
-		return ""
-	}
-	return args[i+1]
-}
-
-func (c *cloud) pscale(args []string) (answer any, err error) {
-	refused := fmt.Errorf("pscale refuses %q", args)
-	if len(args) < 5 || args[3] != "warble" {
-		return nil, refused
-	}
-	i := slices.IndexFunc(c.Branches, func(b dbBranch) bool { return b.Name == args[4] })
-	forced := slices.Contains(args, "--force")
-	switch command := args[1] + " " + args[2]; {
-	case command == "branch show" && (i < 0 || c.blind):
-		return nil, fmt.Errorf("branch %s does not exist in database warble (organization: acme)\n\nNote: You are using a service token for authentication. "+
-			"If this resource exists, your service token may not have the required 'read_branch' permission to access it. Please check your service token permissions", args[4])
-	case command == "branch show":
-		shown := c.Branches[i]
-		c.Branches[i].Ready = !c.neverReady // by the next time
-		return shown, nil
-	case command == "branch create" && i < 0 && flag(args, "--from") == "main":
-		c.Branches = append(c.Branches, dbBranch{Name: args[4]})
-		return args[4], nil
-	case i < 0 || c.Branches[i].Production:
-		return nil, refused
-	case command == "branch delete" && forced:
-		c.Branches = slices.Delete(c.Branches, i, i+1)
-		return nil, nil
-	case !c.Branches[i].Ready:
-		return nil, refused
-	}
-	passwords := &c.Branches[i].Passwords
-	switch args[1] + " " + args[2] {
-	case "password list":
-		listed := []password{}
-		for _, p := range *passwords {
-			p.Plain = ""
-			if strings.Contains(p.Name, flag(args, "--name")) && len(listed) < 100 { // its page
-				listed = append(listed, p)
-			}
+		return http.StatusOK, thing{"data": listed, "next_page": next}
+	case post && strings.HasSuffix(at, "/passwords") && branch["ready"] == true && branch["production"] == false &&
+		(asked["role"] == "admin") == (asked["ttl"] != nil): // what a cancelled job leaves must end
+		maps.Copy(asked, thing{"id": id, "username": "user" + id, "plain_text": "p@" + secretMark + id, "access_host_url": "db.example"})
+		return http.StatusCreated, c.put(all+id, asked)
+	case get && all == variables:
+		return http.StatusOK, thing{"envs": c.below(variables, "value")}
+	case post && all == variables && asked["type"] == "sensitive":
+		maps.Copy(asked, thing{"id": id, "updatedAt": c.clock})
+		return http.StatusCreated, thing{"created": c.put(all+id, asked)}
+	case get && all == deployments && r.FormValue("projectId") == "prj_1":
+		return http.StatusOK, thing{"deployments": slices.DeleteFunc(c.below(all, ""), func(d thing) bool {
+			commit := d["meta"].(thing)["githubCommitSha"]
+			return r.Form.Has("meta-githubCommitSha") && r.FormValue("meta-githubCommitSha") != commit ||
+				r.FormValue("target") == "preview" && d["target"] != nil
+		})}
+	case post && at == "api.vercel.com/v13/deployments" && r.FormValue("forceNew") == "1" && name == "warble" && asked["target"] == nil:
+		if again := maps.Clone(c.things[deployments+fmt.Sprint(asked["deploymentId"])]); again != nil {
+			again["uid"], again["createdAt"] = id, c.clock
+			return http.StatusOK, c.put(deployments+id, again)
 		}
-		return listed, nil
-	case "password create":
-		n := strconv.Itoa(c.Clock)
-		made := password{"id" + n, args[5], flag(args, "--role"), "user" + n, "p@" + secretMark + n, "db" + n + ".example"}
-		if made.Role == "admin" && flag(args, "--ttl") == "" {
-			return nil, refused // what a cancelled job leaves must end
-		}
-		*passwords = append(*passwords, made)
-		return made, nil
-	case "password delete":
-		if i := slices.IndexFunc(*passwords, func(p password) bool { return p.ID == args[5] }); i >= 0 && forced {
-			*passwords = slices.Delete(*passwords, i, i+1)
-			return nil, nil
-		}
-	}
-	return nil, refused
-}
-
-func (c *cloud) vercel(args []string, stdin string) (answer any, err error) {
-	is := func(words string) bool { return strings.HasPrefix(strings.Join(args, " "), "vercel "+words) }
-	switch {
-	case is("api /v10/projects/prj_1/env?teamId=team_1 --raw") && c.noList:
-		return map[string]any{"error": map[string]string{"message": "no such project"}}, nil
-	case is("api /v10/projects/prj_1/env?teamId=team_1 --raw"):
-		listed := slices.Clone(c.Variables)
-		for i := range listed {
-			listed[i].Value = ""
-		}
-		return map[string]any{"envs": listed}, nil
-	case is("api /v9/projects/prj_1/env/") && flag(args, "-X") == "DELETE" && slices.Contains(args, "--dangerously-skip-permissions"):
-		for i, v := range c.Variables {
-			if is("api /v9/projects/prj_1/env/" + v.ID + "?teamId=team_1 ") {
-				c.Variables = slices.Delete(c.Variables, i, i+1)
-				return nil, nil
-			}
-		}
-	case is("env add DATABASE_URL preview --git-branch ") && slices.Contains(args, "--sensitive"):
-		gitBranch := flag(args, "--git-branch")
-		if !slices.ContainsFunc(c.Variables, func(v variable) bool { return v.Key == "DATABASE_URL" && v.GitBranch == gitBranch }) {
-			c.Variables = append(c.Variables, variable{fmt.Sprint("env", c.Clock), "DATABASE_URL", stdin, []string{"preview"}, gitBranch, c.Clock})
-			return nil, nil
-		}
-	case is("list --environment preview --meta "):
-		listed := []deployment{}
-		for _, d := range c.Deployments {
-			if "githubCommitSha="+d.Meta["githubCommitSha"] == flag(args, "--meta") {
-				listed = append(listed, d)
-			}
-		}
-		return map[string]any{"deployments": listed}, nil
-	case is("redeploy ") && flag(args, "--target") == "preview" && flag(args, "--scope") == "team_1" && slices.Contains(args, "--no-wait"):
-		for _, d := range c.Deployments {
-			if d.URL == args[2] {
-				d.URL, d.CreatedAt = fmt.Sprintf("again-%d.example", c.Clock), c.Clock
-				c.Deployments = append(c.Deployments, d)
-				return nil, nil
+	case at == "make.example/": // make push, with its arguments, environment and input
+		for at, p := range c.things {
+			has := func(line string) bool { return slices.Contains(strings.Split(string(text), "\n"), line) }
+			if p["role"] == "admin" && has("DATABASE_URL="+url(p)) && has("--no-print-directory push") && has("yes") &&
+				strings.Count(string(text), secretMark) == 1 && !has("GITHUB_ACTIONS=true") {
+				c.put(strings.Split(at, "/passwords")[0], thing{"schema": true})
+				return http.StatusOK, nil
 			}
 		}
 	}
-	return nil, fmt.Errorf("vercel refuses %q", args)
+	return http.StatusNotFound, nil
 }

@@ -5,25 +5,24 @@
 #   preview.sh open GIT-BRANCH COMMIT   makes what is missing
 #   preview.sh close GIT-BRANCH         removes what is there
 #
-# Either may be run again, also after a failure: each step looks first. Besides
-# pscale, vercel, jq and make it needs, in the environment, PLANETSCALE_ORG,
-# PLANETSCALE_DATABASE, PLANETSCALE_SERVICE_TOKEN_ID, PLANETSCALE_SERVICE_TOKEN,
-# VERCEL_TOKEN, VERCEL_ORG_ID, VERCEL_PROJECT_ID, and takes PRODUCTION_BRANCH
-# (main), the name of production's branch in git and on PlanetScale.
-# .github/workflows/preview.yml runs it for each pull request.
+# Either may be run again, also after a failure: each step looks first. It asks the
+# APIs of PlanetScale and Vercel. Besides curl, jq and make it needs, in the
+# environment, PLANETSCALE_ORG, PLANETSCALE_DATABASE, PLANETSCALE_SERVICE_TOKEN_ID,
+# PLANETSCALE_SERVICE_TOKEN, VERCEL_TOKEN, VERCEL_ORG_ID, VERCEL_PROJECT_ID, and
+# takes PRODUCTION_BRANCH (main), the name of production's branch in git and on
+# PlanetScale. .github/workflows/preview.yml runs it for each pull request.
 set -eu
 
 say() { printf 'preview: %s\n' "$*"; }
 fail() {
-  printf 'preview: %s\n' "$*" >&2
+  say "$*" >&2
   exit 1
 }
 
 action=${1:?open or close}
 git_branch=${2:?the git branch}
 production=${PRODUCTION_BRANCH:-main}
-database=${PLANETSCALE_DATABASE:?}
-: "${PLANETSCALE_ORG:?}" "${PLANETSCALE_SERVICE_TOKEN_ID:?}" "${PLANETSCALE_SERVICE_TOKEN:?}"
+: "${PLANETSCALE_ORG:?}" "${PLANETSCALE_DATABASE:?}" "${PLANETSCALE_SERVICE_TOKEN_ID:?}" "${PLANETSCALE_SERVICE_TOKEN:?}"
 : "${VERCEL_TOKEN:?}" "${VERCEL_ORG_ID:?}" "${VERCEL_PROJECT_ID:?}"
 
 case $git_branch in
@@ -42,85 +41,113 @@ slug=${slug%-}
 hash=$(printf %s "$git_branch" | sha256sum | cut -c 1-16)
 branch=preview-${slug:+$slug-}$hash
 
-# planetscale prints pscale's answer. With --format json pscale prints its errors
-# as JSON on standard output too: they go to standard error from here.
-planetscale() {
-  if answer=$(pscale "$@" --org "$PLANETSCALE_ORG" --format json); then
-    printf '%s\n' "$answer"
-    return
-  fi
-  # No password is in an answer that failed.
-  printf 'pscale %s %s: %s\n' "$1" "$2" "$(error_of "$answer")" >&2
+database=https://api.planetscale.com/v1/organizations/$PLANETSCALE_ORG/databases/$PLANETSCALE_DATABASE
+vercel=https://api.vercel.com
+team=teamId=$VERCEL_ORG_ID
+newline='
+'
+
+# call METHOD URL [BODY] puts a service's answer into $answer and its HTTP status
+# into $status. Token and body reach curl through pipes: other processes can read
+# a program's arguments.
+call() {
+  asked="$1 $2"
+  case $2 in
+    "$database"*) token=$PLANETSCALE_SERVICE_TOKEN_ID:$PLANETSCALE_SERVICE_TOKEN ;;
+    *) token="Bearer $VERCEL_TOKEN" ;;
+  esac
+  answer=$(printf %s "${3:-}" | curl --silent --show-error --globoff --max-time 60 --write-out '\n%{http_code}' \
+    --header @/dev/fd/3 --header 'Content-Type: application/json' ${3:+--data-binary @-} --request "$1" "$2" 3<<EOF
+Authorization: $token
+EOF
+  ) || {
+    printf 'no answer to %s\n' "$asked" >&2
+    return 1
+  }
+  status=${answer##*"$newline"}
+  answer=${answer%"$newline"*}
+}
+
+# accepted fails unless the service did what it was asked.
+accepted() {
+  case $status in 2??) return ;; esac
+  # No password is in an answer that says no.
+  printf '%s: %s %s\n' "$asked" "$status" "$answer" >&2
   return 1
 }
 
-error_of() { printf %s "$1" | jq -er .error 2>/dev/null || printf %s "$1"; }
+must() { call "$@" && accepted; }
 
-# branch_state prints missing, waiting, ready or production. It asks for this
-# branch alone, since lists end after 100.
-branch_state() {
-  if shown=$(pscale branch show "$database" "$branch" --org "$PLANETSCALE_ORG" --format json); then
-    printf %s "$shown" | jq -er --arg name "$branch" 'select(.name == $name) |
-      if .production then "production" elif .ready then "ready" else "waiting" end'
+# find_branch sets state: missing, waiting, ready or production. It asks for this
+# branch alone, since lists have pages.
+find_branch() {
+  call GET "$database/branches/$branch" || return
+  if [ "$status" = 404 ]; then
+    # PlanetScale says so too where the token may not read branches: then it does
+    # not see production's either.
+    must GET "$database/branches/$production" || return
+    state=missing
     return
   fi
-  # Only these words mean that the branch is missing. A database that is not
-  # found, or a token that is refused, says something else.
-  case $(error_of "$shown") in
-    "branch "*"$branch"*" does not exist in database "*) ;;
-    *)
-      printf 'pscale branch show: %s\n' "$(error_of "$shown")" >&2
-      return 1
-      ;;
-  esac
-  # pscale says them too where the token may not read branches: then it cannot
-  # see production's either.
-  planetscale branch show "$database" "$production" >/dev/null || return
-  echo missing
+  accepted || return
+  state=$(printf %s "$answer" | jq -er --arg name "$branch" 'select(.name == $name) |
+    if .production then "production" elif .ready then "ready" else "waiting" end')
 }
 
-# password_ids NAME prints the ids of the branch's passwords of that name.
-password_ids() {
-  list=$(planetscale password list "$database" "$branch" --name "$1") || return
-  printf %s "$list" | jq -r --arg name "$1" '.[]? | select(.name == $name) | .id'
+# find_passwords sets passwords to NAME:ID of each password of the branch.
+find_passwords() {
+  passwords=
+  page=1
+  while [ "$page" != null ]; do
+    must GET "$database/branches/$branch/passwords?per_page=100&page=$page" || return
+    found=$(printf %s "$answer" | jq -r '.next_page, (.data[] | select(.name == "push" or .name == "preview") | "\(.name):\(.id)")') || return
+    page=${found%%"$newline"*}
+    passwords="$passwords ${found#"$page"}"
+  done
 }
 
+# delete_passwords NAME deletes those that find_passwords found.
 delete_passwords() {
-  ids=$(password_ids "$1") || return
-  for id in $ids; do
-    planetscale password delete "$database" "$branch" "$id" --force >/dev/null || return
+  for password in $passwords; do
+    case $password in
+      "$1":*) must DELETE "$database/branches/$branch/passwords/${password#*:}" || return ;;
+    esac
   done
 }
 
 # GitHub's log then shows stars in its place.
 mask() { [ -z "${GITHUB_ACTIONS:-}" ] || printf '::add-mask::%s\n' "$1"; }
 
-# create_password NAME FLAG… puts the address with a new password into url.
+# create_password FIELDS sets id, and url to the address with a new password.
 create_password() {
-  made=$(planetscale password create "$database" "$branch" "$@")
-  made=$(printf %s "$made" | jq -er --arg database "$database" '
-    "\(.plain_text // error("pscale shows no password")) mysql://\(.username | @uri):\(.plain_text | @uri)@\(.access_host_url)/\($database)?sslaccept=strict"')
+  must POST "$database/branches/$branch/passwords" "$1"
+  made=$(printf %s "$answer" | jq -er --arg database "$PLANETSCALE_DATABASE" '
+    "\(.id) \(.plain_text // error("PlanetScale shows no password")) " +
+    "mysql://\(.username | @uri):\(.plain_text | @uri)@\(.access_host_url)/\($database)?sslaccept=strict"')
+  id=${made%% *}
   url=${made##* }
+  made=${made#* }
   mask "${made% *}"
   mask "$url"
 }
 
-# variable prints when the DATABASE_URL that is this git branch's alone was set, in
-# milliseconds, or missing; then its ids, of which there may be more than one.
-variable() {
-  list=$(vercel api "/v10/projects/$VERCEL_PROJECT_ID/env?teamId=$VERCEL_ORG_ID" --raw) || return
-  printf %s "$list" | jq -er --arg git_branch "$git_branch" '
-    if (.envs | type) != "array" then error("Vercel listed no variables: \(.)") else .envs end |
+# find_variable sets since to when the DATABASE_URL that is this git branch's alone
+# was set, in milliseconds, or to missing, and ids to its id. There may be several.
+find_variable() {
+  must GET "$vercel/v10/projects/$VERCEL_PROJECT_ID/env?$team" || return
+  found=$(printf %s "$answer" | jq -er --arg git_branch "$git_branch" '.envs |
     map(select(.key == "DATABASE_URL" and .gitBranch == $git_branch and ([.target] | flatten) == ["preview"])) |
-    "\(map(.updatedAt // .createdAt) | max // "missing") \(map(.id) | join(" "))"'
+    "\(map(.updatedAt // .createdAt) | max // "missing") \(map(.id) | join(" "))"') || return
+  since=${found%% *}
+  ids=${found#* }
 }
 
-# By its id: a removal by name could take the variable of all previews.
+# remove_variable removes what find_variable found, by its id: by its name it could
+# be the variable of all previews.
 remove_variable() {
-  found=$(variable) || return
-  for id in ${found#* }; do
+  for id in $ids; do
     say "removing DATABASE_URL of this git branch"
-    vercel api "/v9/projects/$VERCEL_PROJECT_ID/env/$id?teamId=$VERCEL_ORG_ID" -X DELETE --dangerously-skip-permissions --silent || return
+    must DELETE "$vercel/v9/projects/$VERCEL_PROJECT_ID/env/$id?$team" || return
   done
 }
 
@@ -137,7 +164,7 @@ open() {
   commit=${1:?the commit}
   if [ "$state" = missing ]; then
     say "creating the branch $branch"
-    planetscale branch create "$database" "$branch" --from "$production" >/dev/null
+    must POST "$database/branches" "{\"name\":\"$branch\",\"parent_branch\":\"$production\",\"cluster_size\":\"PS_DEV\"}"
     state=waiting
   fi
   tries=60 # ten minutes
@@ -145,41 +172,43 @@ open() {
     [ "$tries" -gt 0 ] || fail "the branch $branch is not ready after ten minutes"
     tries=$((tries - 1))
     sleep 10
-    state=$(branch_state)
+    find_branch
   done
 
   say "pushing schema.sql to $branch"
+  find_passwords
   delete_passwords push
-  create_password push --role admin --ttl 900
+  create_password '{"name":"push","role":"admin","ttl":900}'
   pushed=yes
   push_schema || pushed=no
-  delete_passwords push
+  must DELETE "$database/branches/$branch/passwords/$id"
   [ "$pushed" = yes ] || fail "schema.sql could not be pushed"
 
   # A password is shown once. When it is there and the variable too, the variable
   # has it: that is removed before and set after a password is made.
-  ids=$(password_ids preview)
-  since=$(variable)
-  since=${since%% *}
-  if [ -z "$ids" ] || [ "$since" = missing ]; then
+  find_variable
+  case $passwords in *preview:*) ;; *) since=missing ;; esac
+  if [ "$since" = missing ]; then
     remove_variable
     delete_passwords preview
     say "setting DATABASE_URL of this git branch"
-    create_password preview --role readwriter
-    printf %s "$url" | vercel env add DATABASE_URL preview --git-branch "$git_branch" --sensitive --yes
-    since=$(variable)
-    since=${since%% *}
+    create_password '{"name":"preview","role":"readwriter"}'
+    variable=$(printf %s "$url" | jq -R --arg git_branch "$git_branch" \
+      '{type: "sensitive", key: "DATABASE_URL", value: ., target: ["preview"], gitBranch: $git_branch}')
+    must POST "$vercel/v10/projects/$VERCEL_PROJECT_ID/env?$team" "$variable"
+    find_variable
   fi
 
   # A deployment has the variables of its own time. One of this commit that is
   # older than the variable is made again; a younger one has it already.
-  list=$(vercel list --environment preview --meta "githubCommitSha=$commit" --format json)
-  old=$(printf %s "$list" | jq -r --arg git_branch "$git_branch" --arg since "$since" '
-    [.deployments[] | select(.target != "production" and .meta.githubCommitRef == $git_branch)] |
-    max_by(.createdAt) | select(. != null and .createdAt < ($since | tonumber? // infinite)) | .url')
+  must GET "$vercel/v6/deployments?projectId=$VERCEL_PROJECT_ID&target=preview&meta-githubCommitSha=$commit&limit=100&$team"
+  old=$(printf %s "$answer" | jq -c --arg git_branch "$git_branch" --arg since "$since" '
+    [.deployments[] | select(.meta.githubCommitRef == $git_branch)] |
+    max_by(.createdAt) | select(. != null and .createdAt < ($since | tonumber? // infinite)) |
+    {deploymentId: .uid, name, meta: {action: "redeploy"}}')
   if [ -n "$old" ]; then
     say "deploying again, with the new DATABASE_URL"
-    vercel redeploy "$old" --target preview --no-wait --scope "$VERCEL_ORG_ID"
+    must POST "$vercel/v13/deployments?forceNew=1&$team" "$old"
   fi
   say "the previews of this git branch use $branch"
 }
@@ -188,21 +217,21 @@ open() {
 # and says at the end what is left. A branch's passwords go with it.
 close() {
   left=
-  remove_variable || left="
+  { find_variable && remove_variable; } || left="
   DATABASE_URL of the git branch $git_branch: remove it in Vercel's dashboard, Settings, Environment Variables, Preview"
-  if state=$(branch_state); then
+  if find_branch; then
     case $state in
       missing) ;;
       production) left="$left
   $branch: it is a production branch on PlanetScale and is left alone" ;;
       *)
         say "deleting the branch $branch and its passwords"
-        planetscale branch delete "$database" "$branch" --force >/dev/null || left="$left
-  $branch: pscale branch delete $database $branch --org $PLANETSCALE_ORG" ;;
+        must DELETE "$database/branches/$branch" || left="$left
+  $branch: delete it in PlanetScale's dashboard, Branches" ;;
     esac
   else
     left="$left
-  perhaps $branch, since PlanetScale did not say: pscale branch show $database $branch --org $PLANETSCALE_ORG, then pscale branch delete"
+  perhaps $branch, since PlanetScale did not say: delete it in PlanetScale's dashboard, Branches"
   fi
   [ -z "$left" ] || fail "not everything was removed. Run this again, or remove by hand:$left"
   say "nothing is left of $branch"
@@ -210,7 +239,7 @@ close() {
 
 case $action in
   open)
-    state=$(branch_state)
+    find_branch
     [ "$state" != production ] || fail "$branch is a production branch on PlanetScale: it is left alone"
     open "${3:-}"
     ;;

@@ -15,6 +15,7 @@ need mariadbd mariadb-server
 need mariadb-install-db mariadb-server
 need chromium-headless-shell chromium-headless-shell
 need jq jq
+need curl curl
 need shellcheck shellcheck
 
 analysis() {
