@@ -42,7 +42,7 @@ if said=$(npm ci --prefix "$work" --ignore-scripts --no-audit --no-fund --prefer
   later=$(sed -n "s/^import('\.\/\(.*\.js\)').*/\1/p" "$public/js/main.js")
   echo 'import "./main.js";' >>"$public/js/${later:?}"
   "$work/node_modules/@esbuild/linux-x64/bin/esbuild" "$public/js/main.js" "$public/app.css" --bundle --splitting --format=esm --minify --sourcemap \
-    --charset=utf8 --log-level=warning --outdir="$public/$modules" --entry-names='[name]' --chunk-names='[name]' || fail "esbuild does not take the page's sources"
+    --charset=utf8 --external:'*.svg' --tsconfig-raw={} --log-level=warning --outdir="$public/$modules" --entry-names='[name]' --chunk-names='[name]' || fail "esbuild does not take the page's sources"
   style=$work/app.css
   grep -v sourceMappingURL "$public/$modules/app.css" >"$style"
   rm "$public"/js/*.js "$public/$modules"/main.* "$public/$modules"/app.*

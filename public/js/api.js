@@ -32,13 +32,21 @@ export class Problem extends Error {
  * @property {string} [content] the text of the post in the body
  */
 
+/**
+ * What index.html's script has begun: the path that it has asked for, the answer, and the place that it has drawn.
+ * @typedef {{ path: string, answer: Promise<[Response, string]>, place?: HTMLElement }} Early
+ */
+
+/** @type {{ early?: Early }} */
+export const { early } = /** @type {any} */ (window);
+
 /** The API's answer; throws a Problem for all but 2xx. @param {string} path @param {How} [how] @returns {Promise<any>} */
 export async function request(path, how = {}) {
-  const early = takeEarly(path, how);
-  const sent = early ? 0 : performance.now(); // the early one at some time after the page began to load
+  const taken = takeEarly(path, how);
+  const sent = taken ? 0 : performance.now(); // the early one at some time after the page began to load
   let answer, text;
   try {
-    [answer, text] = await (early ?? send(path, how));
+    [answer, text] = await (taken ?? send(path, how));
   } catch {
     throw new Problem(0, navigator.onLine ? 'Warble did not answer.' : 'You are offline.');
   }
@@ -56,9 +64,8 @@ export async function request(path, how = {}) {
 
 /** The answer that index.html's script has asked for, once. @param {string} path @param {How} how */
 function takeEarly(path, { token }) {
-  const { early } = window;
   if (token || early?.path !== path) return undefined;
-  window.early = undefined;
+  early.path = '';
   return early.answer;
 }
 

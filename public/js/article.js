@@ -1,7 +1,7 @@
 // One post as an <article>: its text with links, time, picture and buttons. People's text only ever goes in by
 // textContent. What the buttons Edit and Delete do is own.js's.
 
-import { copy, part, say } from './elements.js';
+import { copy, part, say, targetOf } from './elements.js';
 import { me, moderator, nameOf, people } from './people.js';
 import { findLinks } from './text.js';
 import { exactly, locale, relative } from './time.js';
@@ -53,18 +53,17 @@ export function fillPost(article, post) {
 
 /** The end of the id tells two people without names apart. @param {HTMLElement} root @param {Author} [author] @param {string} [id] */
 export function showHandle(root, author, id = '') {
-  part(root, 'handle').textContent = author?.username ? `@${author.username}` : author?.name ? '' : id.slice(-6);
+  const idEnd = author?.name ? '' : id.slice(-6);
+  part(root, 'handle').textContent = author?.username ? `@${author.username}` : idEnd;
 }
 
-/** Edit is for one's own posts, Delete for moderators too. The server decides. @param {Element} article */
-function showButtons(article) {
+/** Edit is for one's own posts, Delete for moderators too. The server decides. @param {HTMLElement} article */
+export function showButtons(article) {
   const { id, userId } = postOf(article);
   part(article, 'share').hidden = id < 0;
   part(article, 'edit').hidden = id < 0 || userId !== me;
   part(article, 'delete').hidden = id < 0 || (userId !== me && !moderator);
 }
-
-addEventListener('me', () => document.querySelectorAll('article').forEach(showButtons));
 
 /** A tall text is cut off, and "Show more" shows all of it. */
 const cut = new ResizeObserver((texts) => {
@@ -128,7 +127,8 @@ async function share({ href }, line) {
   }
 }
 
-document.addEventListener('click', ({ target }) => {
+document.addEventListener('click', (event) => {
+  const target = targetOf(event);
   const article = target.closest('article');
   if (!article) return;
   if (target.matches('[data-share]')) share(part(article, 'link'), part(article, 'says'));
@@ -138,6 +138,7 @@ document.addEventListener('click', ({ target }) => {
   } else if (!target.closest('a, button, form, .says') && getSelection().isCollapsed) openPost(article);
 });
 
-document.addEventListener('keydown', ({ key, target }) => {
-  if (key === 'Enter' && target.matches('article')) openPost(target);
+document.addEventListener('keydown', (event) => {
+  const target = targetOf(event);
+  if (event.key === 'Enter' && target.matches('article')) openPost(target);
 });

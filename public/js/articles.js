@@ -1,7 +1,7 @@
 // The articles of a list, in the order of its posts, with the keys that lead from one to the next. Which posts there
 // are is feed.js's, which says where each stands.
 
-import { createPost, fillPost } from './article.js';
+import { createPost, fillPost, showButtons } from './article.js';
 import { copy } from './elements.js';
 
 /** @typedef {import('./changes.js').Post} Post */
@@ -11,15 +11,18 @@ export class Articles {
   #all = new Map();
   /** Those of index.html, which have a text only, until the first posts are there for them. @type {HTMLElement[]} */
   #early = [];
+  #list;
+  #single;
+  #title;
 
   /**
    * @param {HTMLElement} list @param {boolean} single it is for one post, and no feed
    * @param {HTMLElement} title gets the focus that no article is left for
    */
   constructor(list, single, title) {
-    this.list = list;
-    this.single = single;
-    this.title = title;
+    this.#list = list;
+    this.#single = single;
+    this.#title = title;
     if (single) list.role = 'group';
     for (let i = 0; i < (single ? 1 : 6); i++) list.append(copy('skeleton'));
     list.onkeydown = (event) => this.#step(event);
@@ -33,7 +36,7 @@ export class Articles {
   /** The newest posts follow: skeletons make room, and index.html's articles take the posts. */
   begin() {
     const shown = new Set(this.#all.values());
-    for (const child of /** @type {HTMLElement[]} */ ([...this.list.children])) {
+    for (const child of /** @type {HTMLElement[]} */ ([...this.#list.children])) {
       if (child.localName !== 'article') child.remove();
       else if (!shown.has(child)) this.#early.push(child);
     }
@@ -58,23 +61,33 @@ export class Articles {
     const before = this.#all.get(above) ?? null;
     if (article.parentNode && article.previousElementSibling === before) return;
     if (before) before.after(article);
-    else this.list.prepend(article);
+    else this.#list.prepend(article);
   }
 
   /** @param {number} id */
   remove(id) {
     const article = this.#all.get(id);
     this.#all.delete(id);
-    if (article.contains(document.activeElement)) focusOn(article.nextElementSibling ?? article.previousElementSibling ?? this.title);
+    if (article.contains(document.activeElement)) focusOn(article.nextElementSibling ?? article.previousElementSibling ?? this.#title);
     article.remove();
     this.number();
   }
 
+  /** Whether a post's text is in a form just now. @param {number} id */
+  isEdited(id) {
+    return this.#all.get(id)?.matches('.editing') ?? false;
+  }
+
+  /** Somebody else sits here now. */
+  showButtons() {
+    this.#all.forEach(showButtons);
+  }
+
   /** Numbers them as ARIA asks. A feed without articles counts as busy. */
   number() {
-    this.list.ariaBusy = String(!this.single && !this.#all.size);
-    if (this.single) return;
-    [...this.list.children].forEach((article, i) => {
+    this.#list.ariaBusy = String(!this.#single && !this.#all.size);
+    if (this.#single) return;
+    [...this.#list.children].forEach((article, i) => {
       article.ariaPosInSet = String(i + 1);
       article.ariaSetSize = '-1';
     });
@@ -87,7 +100,7 @@ export class Articles {
 
   /** Page Down and Page Up lead from post to post, but for one that is being edited. @param {KeyboardEvent} event */
   #step(event) {
-    const article = this.list.querySelector(':scope > :focus-within:not(.editing)');
+    const article = this.#list.querySelector(':scope > :focus-within:not(.editing)');
     let next;
     if (event.key === 'PageDown') next = article?.nextElementSibling;
     if (event.key === 'PageUp') next = article?.previousElementSibling;

@@ -17,28 +17,23 @@ import { readStorage, writeStorage } from './storage.js';
  * @property {Author} [author]
  */
 
-/** How a line says something: that it is done, that it went wrong, or neither. @typedef {'' | 'done' | 'wrong'} Mood */
-
-/** What news is about. @typedef {'sending' | 'unsent' | 'post' | 'gone' | 'cleared'} NewsType */
-
 /**
- * News of one's own posts, told to every list that is shown or kept for Back:
+ * News of one's own posts, told on document to every list that is shown or kept for Back:
  * `sending` {post} is on its way, `unsent` {id} is not any more, `post` {post, replaces, says, mood} is as the server has it,
  * `gone` {id, aloud} is being deleted, `cleared` {userId} has no posts any more.
  * @typedef {object} News
+ * @property {'sending' | 'unsent' | 'post' | 'gone' | 'cleared'} type
  * @property {Post} [post]
  * @property {number} [id]
  * @property {number} [replaces] the id that the post had while it was on its way
  * @property {string} [says] shown in the post
- * @property {Mood} [mood]
+ * @property {import('./elements.js').Mood} [mood]
  * @property {string} [aloud] for screen readers
  * @property {string} [userId] whose posts
  */
 
-export const news = new EventTarget();
-
-/** @param {NewsType} type @param {News} detail */
-export const tell = (type, detail) => news.dispatchEvent(new CustomEvent(type, { detail }));
+/** @param {News['type']} type @param {Omit<News, 'type'>} detail */
+export const tell = (type, detail) => document.dispatchEvent(new CustomEvent('news', { detail: { type, ...detail } }));
 
 /** Where they are remembered in this tab, and for how long, in ms: longer than any CDN answers from before. */
 const name = 'warble.own';
@@ -49,26 +44,27 @@ const lifetime = 60_000;
  * @typedef {object} OwnChange
  * @property {number} id
  * @property {Post | null} post null when it was deleted
- * @property {boolean} created
+ * @property {boolean} [created]
  * @property {number} at in ms
  */
 
 /** @returns {OwnChange[]} */
 const recent = () => (readStorage('sessionStorage', name) ?? []).filter((/** @type {OwnChange} */ change) => Date.now() - change.at < lifetime);
 
-/** Remembers what the server has accepted. @param {number} id @param {Post | null} post null when it was deleted @param {boolean} [created] */
-export function remember(id, post, created = false) {
-  const all = recent();
-  const old = all.find((change) => change.id === id);
-  const rest = all.filter((change) => change !== old);
-  writeStorage('sessionStorage', name, [...rest, { id, post, created: created || old?.created, at: Date.now() }]);
+/** Remembers a post as the server has accepted it. @param {Post} post @param {boolean} [created] */
+export function remember(post, created) {
+  keep([{ id: post.id, post, created: created || recent().find(({ id }) => id === post.id)?.created }]);
 }
 
 /** Remembers that posts have been deleted. @param {number[]} ids */
 export function rememberDeleted(ids) {
-  const rest = recent().filter(({ id }) => !ids.includes(id));
-  const deleted = ids.map((id) => /** @type {OwnChange} */ ({ id, post: null, created: false, at: Date.now() }));
-  writeStorage('sessionStorage', name, [...rest, ...deleted]);
+  keep(ids.map((id) => ({ id, post: /** @type {Post} */ (null) })));
+}
+
+/** @param {Omit<OwnChange, 'at'>[]} changes */
+function keep(changes) {
+  const rest = recent().filter(({ id }) => !changes.some((change) => change.id === id));
+  writeStorage('sessionStorage', name, [...rest, ...changes.map((change) => ({ ...change, at: Date.now() }))]);
 }
 
 /**
@@ -100,4 +96,7 @@ async function stands(id) {
 /** A place in the feed's order: a post's. @typedef {{ id: number, createdAt: string }} Place */
 
 /** The feed's order: by time, then by id. @param {Place} a @param {Place} b */
-export const newestFirst = (a, b) => (a.createdAt === b.createdAt ? b.id - a.id : a.createdAt < b.createdAt ? 1 : -1);
+export function newestFirst(a, b) {
+  if (a.createdAt === b.createdAt) return b.id - a.id;
+  return a.createdAt < b.createdAt ? 1 : -1;
+}

@@ -64,7 +64,7 @@ async function publish() {
   signal.addEventListener('abort', () => tell('unsent', { id }));
   try {
     const post = await composer.publish((key) => deliver(content, key, signal));
-    remember(post.id, post, true);
+    remember(post, true);
     tell('post', { post, replaces: id });
     if (!signal.aborted) showPublished();
   } catch (error) {

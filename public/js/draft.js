@@ -4,12 +4,8 @@
 // Each draft is stored under a name of its own, as { by, text, post, key }. The tab that shows a draft holds a lock of
 // that name until it lets go of it or is gone: two tabs never write to one draft.
 
-/**
- * Begin the names of what is stored: a draft of a new post, and an edit. In sessionStorage, forNew is the name of this
- * tab's last draft. Until November 2026 an edit was a string under `warble.edit.<author>.<post>`: those are still read.
- */
-const forNew = 'warble.draft';
-const forEdit = 'warble.edit';
+/** Begins the names of what is stored. In sessionStorage it is where the name of this tab's last draft of a new post is. */
+const prefix = 'warble.draft';
 
 /** Longest wait for a lock, in ms: a tab may have held it itself until its reload. */
 const lockTimeout = 500;
@@ -32,7 +28,7 @@ const lockTimeout = 500;
 /** The draft of one form. It begins with the first character, and ends when it is published, emptied or let go of. */
 export class Draft {
   /** Whose it is; '' for nobody's, before the first sign-in. */
-  owner = '';
+  #owner = '';
   /** '' while there is none. */
   text = '';
   /** The Idempotency-Key that it was sent under; '' if it never was. */
@@ -53,13 +49,14 @@ export class Draft {
 
   /**
    * Opens it for who is signed in now. What nobody owned becomes theirs, and what is somebody else's is let go of.
-   * If there is nothing then, takes up a stored draft of theirs, or of nobody, that no tab holds.
+   * If there is nothing then, takes up a stored draft of theirs, or of nobody, that no tab holds. What is typed while it
+   * looks for one stays, and the stored one is for the next form: neither of two texts can take the other's place.
    * @param {string} owner '' for nobody
    * @returns {Promise<boolean>} whether a stored draft was taken up
    */
   async open(owner) {
-    if (this.owner && this.owner !== owner) this.release();
-    this.owner = owner;
+    if (this.#owner && this.#owner !== owner) this.release();
+    this.#owner = owner;
     this.#store();
     for (const name of this.#names()) {
       if (this.#name) break;
@@ -68,7 +65,7 @@ export class Draft {
       const giveBack = await lock;
       if (!giveBack) continue;
       const found = this.#read(name); // as it is now: another tab may have published it
-      const wanted = !this.#name && this.owner === owner; // else they began another one meanwhile, or left
+      const wanted = !this.#name && this.#owner === owner; // else they began another one meanwhile, or left
       if (wanted && this.#fits(found, owner)) {
         this.text = found.text;
         this.key = found.key ?? '';
@@ -86,7 +83,7 @@ export class Draft {
     if (!text) return this.discard();
     this.text = text;
     if (this.#name) return this.#store();
-    const name = `${this.post ? forEdit : forNew}.${crypto.randomUUID()}`;
+    const name = `${prefix}.${crypto.randomUUID()}`;
     this.#begin(name, this.#hold(name));
   }
 
@@ -154,31 +151,27 @@ export class Draft {
   #begin(name, lock) {
     this.#name = name;
     this.#lock = lock;
-    if (!this.post) this.#storage.writeStorage('sessionStorage', forNew, name);
+    if (!this.post) this.#storage.writeStorage('sessionStorage', prefix, name);
     this.#store();
   }
 
   #store() {
     if (!this.#name) return;
-    const { owner: by, text, post, key } = this;
+    const { text, post, key } = this;
     /** @type {Stored} */
-    const stored = { by, text, post: post || undefined, key: key || undefined };
+    const stored = { by: this.#owner, text, post: post || undefined, key: key || undefined };
     this.#storage.writeStorage('localStorage', this.#name, stored);
   }
 
   /** All stored ones, this tab's last one first. */
   #names() {
-    const last = this.#storage.readStorage('sessionStorage', forNew);
-    const names = [...this.#storage.storedNames(forNew), ...this.#storage.storedNames(forEdit)];
-    return names.sort((a, b) => Number(b === last) - Number(a === last));
+    const last = this.#storage.readStorage('sessionStorage', prefix);
+    return this.#storage.storedNames(prefix).sort((a, b) => Number(b === last) - Number(a === last));
   }
 
   /** @param {string} name @returns {Stored} null when there is none */
   #read(name) {
-    const stored = this.#storage.readStorage('localStorage', name);
-    if (typeof stored !== 'string') return stored;
-    const [, , by, post] = name.split('.');
-    return { by, text: stored, post: Number(post) };
+    return this.#storage.readStorage('localStorage', name);
   }
 
   /** @param {Stored} stored @param {string} owner */

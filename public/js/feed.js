@@ -2,32 +2,22 @@
 // those shown. It is told what happens (a page is read, one's own post is published, edited or deleted), and tells
 // what becomes of what is shown. No element, timer or address of the window is in it: list.js draws, poll.js asks.
 
-import { newestFirst } from './changes.js';
-import { belongs, most } from './pages.js';
+import { newestFirst, withOwn } from './changes.js';
+import { belongs, most, readPage } from './pages.js';
 
 /** @typedef {import('./changes.js').Post} Post */
 /** @typedef {import('./pages.js').Page} Page */
 /** @typedef {import('./pages.js').Place} Place */
 
 /**
- * What became of what is shown.
- * `begin`: the newest posts have come for the first time, or anew, and follow. `put`: a post is shown in its place, or
- * says something else there. `remove`: it is not shown any more. `waiting`: waiting or gap are not what they were.
- * @typedef {object} Change
- * @property {'begin' | 'put' | 'remove' | 'waiting'} type
- * @property {number} [id] of what is removed
- * @property {Post} [post] what is put
- * @property {number | null} [above] the id of the post that stands right above it; null at the top
- * @property {number} [was] the id that it was shown under while it was on its way
- */
-
-/**
- * What a feed stands on.
- * @typedef {object} Around
- * @property {(before?: string, limit?: number) => Promise<Page>} read reads a page of its place, as pages.js does
- * @property {(posts: Post[], belongs: (post: Post) => boolean) => Promise<Post[]>} withOwn as changes.js has it
- * @property {(change: Change) => void} changed
- * @property {(id: number) => boolean} isEdited whether somebody edits that post just now: their form stays
+ * Who is told what becomes of what is shown.
+ * @typedef {object} View
+ * @property {() => void} begin the newest posts have come for the first time, or anew, and follow
+ * @property {(post: Post, above: number | null, was?: number) => void} put a post is shown in its place, or says something
+ *   else there. above is the id of the post that stands right above it, null at the top; was is the id that it was shown
+ *   under while it was on its way
+ * @property {(id: number) => void} remove a post is not shown any more
+ * @property {(id: number) => boolean} isEdited whether somebody edits a post just now: their form stays
  */
 
 export class Feed {
@@ -49,10 +39,13 @@ export class Feed {
   /** The last of the reads, which come one after another: each begins from what the one before it left. */
   #turn = Promise.resolve();
 
-  /** @param {Place} place @param {Around} around */
-  constructor(place, around) {
-    this.place = place;
-    this.around = around;
+  #place;
+  #view;
+
+  /** @param {Place} place @param {View} view */
+  constructor(place, view) {
+    this.#place = place;
+    this.#view = view;
   }
 
   /**
@@ -61,9 +54,9 @@ export class Feed {
    */
   load(enough = () => true) {
     return this.#queue(async () => {
-      const { posts, next } = await this.around.read();
-      const all = await this.around.withOwn(posts, (post) => belongs(this.place, post) && inside(post, undefined, next && posts.at(-1)));
-      this.around.changed({ type: 'begin' });
+      const { posts, next } = await this.#read();
+      const all = await withOwn(posts, (post) => belongs(this.#place, post) && inside(post, undefined, next && posts.at(-1)));
+      this.#view.begin();
       for (const post of this.stored()) {
         if (!all.some(({ id }) => id === post.id)) this.#remove(post.id);
       }
@@ -71,21 +64,23 @@ export class Feed {
       this.gap = false;
       this.#extend(all, posts, next);
       this.loaded = true;
-      this.#wait([]);
+      this.waiting = [];
       for (let i = 0; i < 20 && !enough() && this.next; i++) await this.#readOlder(most);
     });
   }
 
   /** Reads the next older posts. */
   older() {
-    return this.#queue(() => (this.next ? this.#readOlder() : Promise.resolve()));
+    return this.#queue(async () => {
+      if (this.next) await this.#readOlder();
+    });
   }
 
   /** Reads again what is shown, and what is new. Tells whether more are new than before. */
   check() {
     return this.#queue(async () => {
       const shown = this.stored(); // what is published while the page is read is not missing in it
-      let page = await this.around.read();
+      let page = await this.#read();
       const [first] = page.posts;
       const unseen = await this.#compare(shown, page);
       this.gap = false;
@@ -98,12 +93,12 @@ export class Feed {
         if (!below && (whole || this.gap)) break;
         if (!whole && this.gap) after = { ...below, id: below.id + 1 };
         // A cursor is the time and the id of a post, as lib/post/page.go has it.
-        page = await this.around.read(`${Date.parse(after.createdAt)}-${after.id}`, most);
+        page = await this.#read(`${Date.parse(after.createdAt)}-${after.id}`, most);
         unseen.push(...await this.#compare(shown, page, after));
       }
       const more = unseen.length > this.waiting.length;
       // One's own may have been shown or deleted while the pages came.
-      this.#wait(unseen.filter(({ id }) => this.#find(id) < 0 && !this.#gone.has(id)));
+      this.waiting = unseen.filter(({ id }) => this.#find(id) < 0 && !this.#gone.has(id));
       if (!unseen.length) this.#newest = first;
       // A post that comes late, with an earlier time, can stand below all that there was.
       if (page.next && !this.next && !this.gap) {
@@ -118,14 +113,14 @@ export class Feed {
   showWaiting() {
     [this.#newest] = this.waiting;
     for (const post of this.waiting) this.#put(post);
-    this.#wait([]);
+    this.waiting = [];
   }
 
   /** One's own post is on its way. @param {Post} post */
   sending(post) {
-    if (this.place.kind === 'post' || !belongs(this.place, post)) return;
+    if (this.#place.kind === 'post' || !belongs(this.#place, post)) return;
     this.shown.unshift(post);
-    this.around.changed({ type: 'put', post, above: null });
+    this.#view.put(post, null);
   }
 
   /** It is not any more. @param {number} id */
@@ -136,18 +131,18 @@ export class Feed {
   /** The server has a post of one's own as it is here. @param {Post} post @param {number} [was] the id that it had on its way */
   accepted(post, was) {
     this.#gone.delete(post.id);
-    this.#wait(this.waiting.filter(({ id }) => id !== post.id));
+    this.waiting = this.waiting.filter(({ id }) => id !== post.id);
     const isShown = this.#find(post.id) >= 0;
     if (!isShown && this.#find(was) >= 0) return this.#put(post, was);
     this.#remove(was); // a check brought the post first
-    if (isShown || (belongs(this.place, post) && this.#covers(post))) this.#put(post);
+    if (isShown || (belongs(this.#place, post) && this.#covers(post))) this.#put(post);
   }
 
   /** One deletes a post: no answer from before brings it back. @param {number} id */
   deleting(id) {
     this.#gone.add(id);
     this.#remove(id);
-    this.#wait(this.waiting.filter((post) => post.id !== id));
+    this.waiting = this.waiting.filter((post) => post.id !== id);
   }
 
   /** All posts of a person have been deleted. @param {string} userId @returns {number[]} the ids of those that were shown or waited */
@@ -162,6 +157,11 @@ export class Feed {
     return this.shown.filter(({ id }) => id > 0);
   }
 
+  /** @param {string} [before] @param {number} [limit] */
+  #read(before, limit) {
+    return readPage(this.#place, before, limit);
+  }
+
   /** @template T @param {() => Promise<T>} task @returns {Promise<T>} */
   #queue(task) {
     const result = this.#turn.then(task);
@@ -171,8 +171,8 @@ export class Feed {
 
   /** @param {number} [limit] */
   async #readOlder(limit) {
-    const { posts, next } = await this.around.read(this.next, limit);
-    this.#extend(await this.around.withOwn(posts, () => false), posts, next);
+    const { posts, next } = await this.#read(this.next, limit);
+    this.#extend(await withOwn(posts, () => false), posts, next);
   }
 
   /** @param {Post[]} posts @param {Post[]} page as it was read @param {string} next */
@@ -187,12 +187,12 @@ export class Feed {
   /** Makes what is shown as a page says. Returns its other posts. @param {Post[]} shown when the reading began @param {Page} page @param {Post} [after] */
   async #compare(shown, { posts, next }, after) {
     const last = next && posts.at(-1);
-    const all = await this.around.withOwn(posts, (post) => belongs(this.place, post) && inside(post, after, last));
+    const all = await withOwn(posts, (post) => belongs(this.#place, post) && inside(post, after, last));
     for (const { id } of shown) {
       const post = this.shown[this.#find(id)]; // as it is now
       const now = all.find((one) => one.id === id);
       if (post && now) this.#refresh(now);
-      if (post && !now && inside(post, after, last) && !this.around.isEdited(id)) this.#remove(id);
+      if (post && !now && inside(post, after, last) && !this.#view.isEdited(id)) this.#remove(id);
     }
     return all.filter((post) => this.#find(post.id) < 0 && !this.#gone.has(post.id) && this.#covers(post));
   }
@@ -208,25 +208,19 @@ export class Feed {
     this.shown = this.shown.filter(({ id }) => id !== (was ?? post.id));
     const above = this.shown.findLastIndex((other) => other.id < 0 || newestFirst(other, post) < 0);
     this.shown.splice(above + 1, 0, post);
-    this.around.changed({ type: 'put', post, was, above: this.shown[above]?.id ?? null });
+    this.#view.put(post, this.shown[above]?.id ?? null, was);
   }
 
   /** @param {number} [id] */
   #remove(id) {
     if (this.#find(id) < 0) return;
     this.shown = this.shown.filter((post) => post.id !== id);
-    this.around.changed({ type: 'remove', id });
+    this.#view.remove(id);
   }
 
   /** Where in what is shown a post is; -1 where it is not. @param {number} [id] */
   #find(id) {
     return this.shown.findIndex((post) => post.id === id);
-  }
-
-  /** @param {Post[]} posts */
-  #wait(posts) {
-    this.waiting = posts;
-    this.around.changed({ type: 'waiting' });
   }
 
   /** Whether a post is not among those that are older than what is shown. @param {Post} post */

@@ -3,22 +3,19 @@
 import { drawFace, showHandle } from './article.js';
 import { part } from './elements.js';
 import { me, moderator, nameOf, people } from './people.js';
-import { excerpt } from './text.js';
 
 /** @typedef {import('./changes.js').Post} Post */
 /** @typedef {import('./pages.js').Place} Place */
 
-/** Most characters of a post in the window's title. */
-const titleLength = 60;
-
 /**
- * Writes what stands above and below the posts in a place's element.
+ * Writes what stands above and below the posts in a place's element. Gives the title.
  * @param {HTMLElement} element @param {Place} place @param {Post | undefined} post the first that is shown @param {boolean} loaded
  */
 export function drawHeading(element, { kind, id }, post, loaded) {
   const userId = kind === 'post' ? post?.userId ?? '' : id;
   const author = people.get(userId);
-  part(element, 'title').textContent = titleOf({ kind, id }, post, loaded);
+  const title = titleOf({ kind, id }, post, loaded);
+  part(element, 'title').textContent = title;
   if (kind === 'user') {
     showHandle(element, author, userId);
     drawFace(part(element, 'face'), userId, author);
@@ -29,16 +26,15 @@ export function drawHeading(element, { kind, id }, post, loaded) {
   by.href = `/u/${userId}`;
   by.textContent = `More by ${nameOf(author)}`;
   part(element, 'all').hidden = kind !== 'user' || (userId !== me && !moderator);
+  return title;
 }
 
-/** Says in the window which place it shows. @param {Place} place @param {Post | undefined} post @param {boolean} loaded */
-export function nameWindow(place, post, loaded) {
-  const { kind, id } = place;
+/** Says in the window which place it shows. @param {Place} place @param {string} title @param {Post | undefined} post */
+export function nameWindow({ kind, id }, title, post) {
   part(document, 'composer').hidden = id !== '' && id !== me;
   part(document, 'atom').href = `${kind === 'user' ? `/u/${id}` : ''}/feed.xml`;
-  let title = titleOf(place, post, loaded);
-  if (kind === 'post' && post) title += `: ${excerpt(post.content, titleLength)}`;
-  document.title = kind === 'all' ? 'Warble' : `${title} · Warble`;
+  const content = kind === 'post' && post ? `: ${post.content}` : ''; // browsers cut it where they have no room
+  document.title = kind === 'all' ? 'Warble' : `${title}${content} · Warble`;
 }
 
 /** @param {Place} place @param {Post | undefined} post @param {boolean} loaded */

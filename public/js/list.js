@@ -1,65 +1,58 @@
 // A place on the screen: its heading, "new posts", its articles, older posts, and its messages. Which posts there are
 // is feed.js's, when they are read poll.js's, and how they stand articles.js's.
 
-import { Problem } from './api.js';
-import { fillPost } from './article.js';
+import { early, Problem } from './api.js';
 import { Articles, focusOn } from './articles.js';
-import { news, rememberDeleted, withOwn } from './changes.js';
+import { rememberDeleted } from './changes.js';
 import { copy, part, say } from './elements.js';
 import { Feed } from './feed.js';
 import { drawHeading, lastLine, nameWindow } from './heading.js';
-import { readPage } from './pages.js';
 import { Poll } from './poll.js';
 import { positionIn, scrollToPosition } from './position.js';
 import { fromNow } from './time.js';
 
 /** @typedef {import('./changes.js').News} News */
-/** @typedef {import('./changes.js').NewsType} NewsType */
-/** @typedef {import('./changes.js').Post} Post */
-/** @typedef {import('./feed.js').Change} Change */
 /** @typedef {import('./pages.js').Place} Place */
-
 /** @typedef {import('./position.js').Position} Position */
 
 /** How far below the window older posts are read already. */
 const reach = '600px';
 
+/** What index.html's script has drawn is the first list's. */
+let drawn = early?.place;
+
 export class List {
-  /** The page has drawn the first place's while it waited for the modules. */
-  element = window.early?.place ?? copy('place');
+  element = drawn ?? copy('place');
   #posts = part(this.element, 'posts');
   #older = part(this.element, 'older');
   #fresh = part(this.element, 'fresh');
   #again = part(this.element, 'again');
   #line = part(this.element, 'line');
+  #place;
+  /** Where the reader is to be, until enough is shown for it. */
+  #position;
   #shown = false;
-  #end = new AbortController();
   #nearEnd = new IntersectionObserver((seen) => {
     if (seen.some(({ isIntersecting }) => isIntersecting)) this.#readOlder();
   }, { rootMargin: reach });
 
   /** @param {Place} place @param {Position | null} position where the reader was */
   constructor(place, position) {
-    this.place = place;
+    drawn = undefined;
+    this.#place = place;
     this.articles = new Articles(this.#posts, place.kind === 'post', part(this.element, 'title'));
-    this.position = position;
-    this.feed = new Feed(place, {
-      read: (before, limit) => readPage(place, before, limit),
-      withOwn,
-      changed: (change) => this.#apply(change),
-      isEdited: (id) => this.articles.of(id)?.matches('.editing') ?? false,
-    });
+    this.#position = position;
+    this.feed = new Feed(place, this.articles);
     this.poll = new Poll(() => this.#read(), (error, wait) => this.#failed(error, wait));
     this.element.dataset.kind = place.kind;
     this.#again.onclick = () => this.poll.ask();
     this.#older.onclick = () => this.#readOlder();
     this.#fresh.onclick = () => this.#showNew();
-    this.#follow();
   }
 
   show() {
     this.#shown = true;
-    this.#drawHeading();
+    this.#draw();
     return this.poll.start();
   }
 
@@ -71,7 +64,6 @@ export class List {
 
   /** It is not kept any more. */
   drop() {
-    this.#end.abort();
     this.#nearEnd.disconnect();
   }
 
@@ -97,12 +89,12 @@ export class List {
       const goesOn = this.#older.hidden && this.feed.next !== ''; // below what was the end
       if (goesOn) this.#watchEnd();
       if (goesOn || !this.feed.shown.length) this.#settle();
-      else this.#drawHeading();
+      else this.#draw();
       return isNew;
     }
-    await this.feed.load(() => !this.position || this.restore(this.position));
+    await this.feed.load(() => !this.#position || this.restore(this.#position));
     this.articles.end();
-    this.position = null;
+    this.#position = null;
     this.#watchEnd();
     this.#settle();
     return true;
@@ -160,49 +152,24 @@ export class List {
     focusOn(this.articles.of(first.id) ?? this.#posts.firstElementChild);
   }
 
-  /** @param {Change} change */
-  #apply({ type, post, above, was, id }) {
-    if (type === 'begin') this.articles.begin();
-    if (type === 'put') this.articles.put(post, above, was);
-    if (type === 'remove') this.articles.remove(id);
-    if (type === 'waiting') this.#drawNew();
+  /** Follows one's own changes, also while it is only kept for Back. @param {News} news */
+  hear({ type, post, id, replaces, userId, says, mood, aloud }) {
+    if (type === 'sending') this.feed.sending(post);
+    if (type === 'unsent') this.feed.unsent(id);
+    if (type === 'gone') this.feed.deleting(id);
+    if (type === 'cleared') rememberDeleted(this.feed.cleared(userId));
+    if (type === 'post') this.feed.accepted(post, replaces);
+    const article = says && this.articles.of(post.id);
+    if (article) say(part(article, 'says'), says, mood);
+    this.articles.number();
+    this.update();
+    if (aloud && this.feed.loaded && this.feed.shown.length) this.#say(aloud, true);
   }
 
-  #drawNew() {
-    const { waiting: { length }, gap } = this.feed;
-    this.#fresh.hidden = length === 0;
-    this.#fresh.textContent = `${length}${gap ? '+' : ''} new post${length === 1 ? '' : 's'}`;
-  }
-
-  /** Follows one's own changes, and who is signed in, also while it is only kept for Back. */
-  #follow() {
-    const { signal } = this.#end;
-    document.addEventListener('session', () => this.#drawForMe(), { signal });
-    /** @param {NewsType} type @param {(detail: News) => void} act */
-    const on = (type, act) => news.addEventListener(type, (event) => {
-      const { detail } = /** @type {CustomEvent<News>} */ (event);
-      act(detail);
-      this.articles.number();
-      if (!this.feed.loaded) return;
-      this.#settle();
-      if (detail.aloud && this.feed.shown.length) this.#say(detail.aloud, true);
-    }, { signal });
-    on('sending', ({ post }) => this.feed.sending(post));
-    on('unsent', ({ id }) => this.feed.unsent(id));
-    on('gone', ({ id }) => this.feed.deleting(id));
-    on('cleared', ({ userId }) => rememberDeleted(this.feed.cleared(userId)));
-    on('post', ({ post, replaces, says, mood }) => {
-      this.feed.accepted(post, replaces);
-      const article = this.articles.of(post.id);
-      if (article && says) say(part(article, 'says'), says, mood);
-    });
-  }
-
-  #drawForMe() {
-    if (!this.#shown) { // article.js changes the buttons of what is shown
-      for (const post of this.feed.stored()) fillPost(this.articles.of(post.id), post);
-    } else if (this.feed.loaded) this.#settle();
-    else this.#drawHeading();
+  /** Says again what there is: one's own posts, or who is signed in, are not what they were. */
+  update() {
+    if (this.feed.loaded) this.#settle();
+    else this.#draw();
   }
 
   /** @param {string} text @param {boolean} [aloud] for screen readers only */
@@ -215,13 +182,18 @@ export class List {
   #settle() {
     this.#again.hidden = true;
     this.articles.number();
-    this.#say(lastLine(this.place, !this.feed.shown.length, !this.feed.next));
-    this.#drawHeading();
+    const isWhole = !this.feed.next;
+    this.#say(lastLine(this.#place, isWhole && !this.feed.shown.length, isWhole));
+    this.#draw();
   }
 
-  #drawHeading() {
+  /** Draws what stands around the posts. */
+  #draw() {
+    const { waiting: { length }, gap, loaded } = this.feed;
     const [post] = this.feed.stored();
-    drawHeading(this.element, this.place, post, this.feed.loaded);
-    if (this.#shown) nameWindow(this.place, post, this.feed.loaded);
+    const title = drawHeading(this.element, this.#place, post, loaded);
+    if (this.#shown) nameWindow(this.#place, title, post);
+    this.#fresh.hidden = length === 0;
+    this.#fresh.textContent = `${length}${gap ? '+' : ''} new post${length === 1 ? '' : 's'}`;
   }
 }

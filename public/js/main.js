@@ -1,6 +1,6 @@
 // What the address shows: places, the history and what is kept for Back. Then it starts what needs a person.
 
-import { part } from './elements.js';
+import { part, targetOf } from './elements.js';
 import { List } from './list.js';
 import { readStorage, writeStorage } from './storage.js';
 
@@ -82,7 +82,7 @@ function go(to) {
 
 /** Follows a link within the site without a reload. @param {MouseEvent} event */
 function follow(event) {
-  const link = event.target.closest('a');
+  const link = targetOf(event).closest('a');
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   if (link.origin !== location.origin || !placeOf(link.pathname)) return;
   event.preventDefault();
@@ -102,6 +102,12 @@ document.addEventListener('visibilitychange', () => {
   if (!document.hidden) kept.get(current)?.list.poll.wake();
 });
 document.addEventListener('click', follow);
+document.addEventListener('news', (event) => {
+  const { detail } = /** @type {CustomEvent} */ (event);
+  kept.forEach(({ list }) => list.hear(detail));
+});
+document.addEventListener('session', () => kept.forEach(({ list }) => list.update()));
+addEventListener('me', () => kept.forEach(({ list }) => list.articles.showButtons()));
 
 showPlace();
 // Without await: the build makes that module import this one, and each would wait for the other.

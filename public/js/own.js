@@ -3,10 +3,10 @@
 // it began in: what is told names posts and people, never what is on the screen.
 
 import { postOf } from './article.js';
-import { remember, tell } from './changes.js';
+import { remember, rememberDeleted, tell } from './changes.js';
 import { findDraft } from './composer.js';
 import { Draft } from './draft.js';
-import { copy, part, say } from './elements.js';
+import { copy, part, say, targetOf } from './elements.js';
 import { me, moderator } from './people.js';
 import { requestAsMe, sessionSignal } from './session.js';
 import { desk, TextForm } from './textform.js';
@@ -17,8 +17,8 @@ import { now } from './time.js';
 
 const dialog = part(document, 'ask');
 
-document.addEventListener('click', ({ target }) => {
-  const button = target.closest('[data-edit], [data-delete]');
+document.addEventListener('click', (event) => {
+  const button = targetOf(event).closest('[data-edit], [data-delete]');
   const article = button?.closest('article');
   const post = article && postOf(article);
   if (!post) return;
@@ -85,13 +85,13 @@ async function save(post, before, draft, signal) {
     const { updatedAt } = await draft.publish(() => requestAsMe(`/api/posts/${id}`, { method: 'PATCH', content }, signal));
     showSaved({ ...post, updatedAt });
   } catch (error) {
-    const now = await current(before, error, signal);
-    if (now?.content === content) {
+    const stored = await storedPost(before, error, signal);
+    if (stored?.content === content) {
       draft.discard();
-      showSaved(now);
-    } else if (now) {
+      showSaved(stored);
+    } else if (stored) {
       draft.release();
-      tell('post', { post: now, says: signal.aborted ? '' : `Not saved: ${error.message} “Edit” has your text.`, mood: 'wrong' });
+      tell('post', { post: stored, says: signal.aborted ? '' : `Not saved: ${error.message} “Edit” has your text.`, mood: 'wrong' });
     } else {
       draft.becomeNew();
       tell('post', { post: before, says: signal.aborted ? '' : 'Not saved: the post was deleted. Your text is a draft now.', mood: 'wrong' });
@@ -105,7 +105,7 @@ const ofDeleted = 'The post was deleted. Here is the text that you had not saved
 
 /** @param {Post} post */
 function showSaved(post) {
-  remember(post.id, post);
+  remember(post);
   tell('post', { post, says: 'Saved.', mood: 'done' });
 }
 
@@ -128,17 +128,17 @@ async function deletePost(post) {
   try {
     await requestAsMe(`/api/posts/${id}`, { method: 'DELETE' }, signal);
   } catch (error) {
-    const now = await current(post, error, signal);
-    if (now) return tell('post', { post: now, says: signal.aborted ? '' : `Not deleted: ${error.message}`, mood: 'wrong' });
+    const stored = await storedPost(post, error, signal);
+    if (stored) return tell('post', { post: stored, says: signal.aborted ? '' : `Not deleted: ${error.message}`, mood: 'wrong' });
   }
-  remember(id, null);
+  rememberDeleted([id]);
   // Its unsaved edits go with it, but for one that is open in another tab.
   const draft = new Draft(desk, id);
   while (post.userId === me && await draft.open(me)) draft.discard();
 }
 
 /** The post after a change whose answer may be lost: null when it is gone. @param {Post} post @param {any} error @param {AbortSignal} signal @returns {Promise<Post | null>} */
-async function current(post, error, signal) {
+async function storedPost(post, error, signal) {
   const { status } = error;
   if (status === 404) return null;
   if (status && status < 500) return post;
@@ -171,11 +171,12 @@ document.addEventListener('session', () => {
 // All posts of the person whose page is shown.
 
 /** @param {string} name of the button @param {(path: string, signal: AbortSignal, line: HTMLElement, button: HTMLElement) => Promise<void>} act */
-const onAll = (name, act) => document.addEventListener('click', async ({ target }) => {
-  if (!target.matches(`[data-${name}]`)) return;
-  const line = part(target.parentElement, 'progress');
+const onAll = (name, act) => document.addEventListener('click', async (event) => {
+  const button = targetOf(event);
+  if (!button.matches(`[data-${name}]`)) return;
+  const line = part(button.closest('[data-all]'), 'progress');
   try {
-    await act(location.pathname.slice(3), sessionSignal(), line, target);
+    await act(location.pathname.slice(3), sessionSignal(), line, button);
   } catch (error) {
     say(line, error.message, 'wrong');
   }
@@ -218,12 +219,7 @@ onAll('clear', async (userId, signal, line, button) => {
     clearing.delete(button);
     button.textContent = label;
   }
-  if (more) return;
-  for (const article of document.querySelectorAll('article')) {
-    const post = postOf(article);
-    if (post?.userId === userId) remember(post.id, null);
-  }
-  tell('cleared', { userId });
+  if (!more) tell('cleared', { userId });
 });
 
 /** @param {boolean} more @param {boolean} goesOn */

@@ -8,6 +8,8 @@ const soonest = 5_000;
 const latest = 60_000;
 
 export class Poll {
+  #read;
+  #failed;
   #running = false;
   /** It was read, or reading it failed. */
   #begun = false;
@@ -25,8 +27,8 @@ export class Poll {
    * @param {(error: any, wait: number) => void} failed is told of the wait before the next read, in ms
    */
   constructor(read, failed) {
-    this.read = read;
-    this.failed = failed;
+    this.#read = read;
+    this.#failed = failed;
   }
 
   /** Reads now, and from then on. */
@@ -70,7 +72,7 @@ export class Poll {
   async #ask() {
     let wait;
     try {
-      const isNew = await this.read();
+      const isNew = await this.#read();
       this.#tries = 0;
       this.#earliest = 0;
       this.#pause = isNew ? soonest : Math.min(this.#pause * 1.5, latest);
@@ -79,7 +81,7 @@ export class Poll {
       this.#tries++;
       wait = backoff(this.#tries, error.retryAfter);
       this.#earliest = Date.now() + wait;
-      this.failed(error, wait);
+      this.#failed(error, wait);
     }
     this.#begun = true;
     this.#asking = undefined;

@@ -26,6 +26,27 @@ const source = proxyUrl || `https://${clerkHost}`;
 
 /** @typedef {'starting' | 'slow' | 'down' | 'ready'} ClerkState */
 
+/**
+ * What of ClerkJS 6 this page uses.
+ * @typedef {object} ClerkJS
+ * @property {(options: object) => Promise<void>} load
+ * @property {string} status
+ * @property {(event: 'status', listener: () => void) => void} on
+ * @property {(listener: () => void) => void} addListener
+ * @property {{ id: string, fullName?: string, username?: string, imageUrl?: string }} [user]
+ * @property {ClerkSession} [session]
+ * @property {(options: object) => void} openSignIn
+ * @property {(element: HTMLElement, options: object) => void} mountUserButton
+ * @property {(element: HTMLElement) => void} unmountUserButton
+ *
+ * @typedef {object} ClerkSession
+ * @property {(options: { skipCache: boolean }) => Promise<string>} getToken
+ * @property {{ jwt?: { claims: { metadata?: { role?: string } } } }} [lastActiveToken]
+ */
+
+/** The window, in which ClerkJS's two scripts leave it. @type {{ Clerk?: ClerkJS, __internal_ClerkUICtor?: unknown }} */
+const scope = /** @type {any} */ (window);
+
 /** @type {ClerkState} */
 let state = 'starting';
 /** Somebody asked to sign in before Clerk was there. */
@@ -77,10 +98,10 @@ export async function connect(go) {
 /** @param {(to: string) => void} go */
 async function load(go) {
   await Promise.all([
-    window.__internal_ClerkUICtor || inject('@clerk/ui@1/dist/ui.browser.js'),
-    window.Clerk || inject('@clerk/clerk-js@6/dist/clerk.browser.js'),
+    scope.__internal_ClerkUICtor || inject('@clerk/ui@1/dist/ui.browser.js'),
+    scope.Clerk || inject('@clerk/clerk-js@6/dist/clerk.browser.js'),
   ]);
-  const { Clerk: clerk, __internal_ClerkUICtor: ClerkUI } = window;
+  const { Clerk: clerk, __internal_ClerkUICtor: ClerkUI } = scope;
   if (!clerk || !ClerkUI) return become('down');
   await clerk.load({
     ui: { ClerkUI },
@@ -126,7 +147,7 @@ function become(now) {
 
 /** Takes over from ClerkJS who is signed in, and shows it. */
 function update() {
-  const { user, session: clerkSession } = window.Clerk ?? {};
+  const { user, session: clerkSession } = scope.Clerk ?? {};
   const before = me;
   const wasSignedIn = signedIn;
   const known = state === 'ready' || state === 'down';
@@ -149,7 +170,7 @@ function trouble() {
   if (state === 'down') return 'Signing in cannot be reached just now. Reading works; your draft is kept.';
   if (state === 'slow') return 'Signing in is slow just now. Reading works.';
   if (state === 'starting') return wanted ? 'Signing in is on its way…' : '';
-  return window.Clerk?.status === 'degraded' ? 'Signing in has trouble just now. Reading works.' : '';
+  return scope.Clerk?.status === 'degraded' ? 'Signing in has trouble just now. Reading works.' : '';
 }
 
 /** Says each thing once, so that it can be dismissed. @param {boolean} wasSignedIn */
@@ -169,9 +190,9 @@ function changePerson() {
   session = new AbortController();
   if (me) {
     const yours = { label: 'Your posts', href: `/u/${me}`, mountIcon: (/** @type {HTMLElement} */ icon) => (icon.textContent = '♪'), unmountIcon() {} };
-    window.Clerk.mountUserButton(account, { customMenuItems: [yours] });
+    scope.Clerk.mountUserButton(account, { customMenuItems: [yours] });
   } else {
-    window.Clerk.unmountUserButton(account);
+    scope.Clerk.unmountUserButton(account);
   }
   // Clerk's modal gives the focus back to what had it, but "Sign in" is gone.
   if (modalOpened) setTimeout(focusAccount, modalTime);
@@ -185,7 +206,7 @@ function focusAccount() {
 /** Opens Clerk's modal as soon as Clerk is there. */
 export function openSignIn() {
   modalOpened = true;
-  if (state === 'ready') return window.Clerk.openSignIn({ fallbackRedirectUrl: location.href });
+  if (state === 'ready') return scope.Clerk.openSignIn({ fallbackRedirectUrl: location.href });
   wanted = true;
   if (state === 'down') tryAgain.click();
   else update();
@@ -197,7 +218,7 @@ export function openSignIn() {
  */
 export async function requestAsMe(path, how, signal, renew = false) {
   const token = await Promise.race([
-    signal.aborted || window.Clerk?.session?.getToken({ skipCache: renew }).catch(() => ''),
+    signal.aborted || scope.Clerk?.session?.getToken({ skipCache: renew }).catch(() => ''),
     new Promise((done) => setTimeout(done, tokenTimeout)),
   ]);
   update(); // ClerkJS may know of another person before it tells

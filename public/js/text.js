@@ -1,5 +1,5 @@
-// The rules of a text: what may be published, as package post has them in Go, which parts of it are links, and where
-// it may be cut. It knows no element; article.js shows a text.
+// The rules of a text: what may be published, as package post has them in Go, and which parts of it are links. It knows
+// no element; article.js shows a text.
 
 /** Most characters of a post. */
 export const limit = 200;
@@ -35,26 +35,6 @@ function after(before) {
   return word ? `, after “${[...word].slice(-20).join('')}”` : '';
 }
 
-/** How many of its characters a cut text gives up to end with a whole word. */
-const nearWord = 15;
-
-/**
- * A text on one line, of at most so many characters (code points), as package post cuts titles in Go: after a word
- * where one ends near, else between two characters as readers see them. A family of emoji stays whole, also alone.
- * @param {string} text @param {number} most
- */
-export function excerpt(text, most) {
-  const line = text.trim().replace(/\s+/g, ' ');
-  const start = [...line].slice(0, most).join('');
-  if (start === line) return line;
-  const [word] = /^.*(?= )|/u.exec(line.slice(0, start.length + 1)); // '' without a space
-  if (word && [...word].length >= most - nearWord) return `${word}…`;
-  if (!Intl.Segmenter) return `${start}…`; // in browsers older than those of 2024
-  const { index, segment } = new Intl.Segmenter().segment(line).containing(start.length);
-  const cut = line.slice(0, index) || segment;
-  return cut === line ? line : `${cut}…`;
-}
-
 /**
  * @typedef {object} Link
  * @property {number} from where its address begins in the text
@@ -71,7 +51,7 @@ export function excerpt(text, most) {
  * sentence in another script can go on without a space. A dot at the end is the host's before a slash only.
  */
 const beginning = (() => {
-  const of = (/** @type {string} */ chars, more = chars) => String.raw`(?:${one(chars)}(?:(?:[_-]|${one(more)})*${one(more)})?)`;
+  const of = (/** @type {string} */ first, more = first) => String.raw`(?:${one(first)}(?:[_-]*${one(more)})*)`;
   const one = (/** @type {string} */ chars) => String.raw`(?!\p{Default_Ignorable_Code_Point})[${chars}]`;
   const label = of(String.raw`\p{L}\p{Nd}`, String.raw`\p{L}\p{Nd}\p{M}`);
   const latin = of(String.raw`\p{Script=Latin}\p{Nd}`, String.raw`\p{Script=Latin}\p{Nd}\p{M}`);

@@ -3,13 +3,16 @@
 
 import { Draft } from './draft.js';
 import { part } from './elements.js';
-import * as storage from './storage.js';
+import { readStorage, storedNames, writeStorage } from './storage.js';
 import { length, limit } from './text.js';
 
 /** What the drafts of this page stand on. */
-export const desk = { storage, locks: navigator.locks };
+export const desk = { storage: { readStorage, storedNames, writeStorage }, locks: navigator.locks };
 
 export class TextForm {
+  /** What the field has when there is no draft. */
+  #original;
+
   /**
    * @param {HTMLFormElement} element
    * @param {{ post?: number, text?: string }} [edited] the post that is edited, and its text; without it, a new one
@@ -18,8 +21,7 @@ export class TextForm {
     this.element = element;
     this.field = part(element, 'draft');
     this.draft = new Draft(desk, post);
-    /** What the field has when there is no draft. */
-    this.original = text;
+    this.#original = text;
     /** What else is to do after a change. */
     this.onchange = () => {};
     /** What Escape does. */
@@ -33,7 +35,7 @@ export class TextForm {
 
   /** Takes over what the field has: a browser's extension changes it without an event. */
   read() {
-    if (this.field.value !== (this.draft.text || this.original)) this.#changed();
+    if (this.field.value !== (this.draft.text || this.#original)) this.#changed();
   }
 
   /**
@@ -58,13 +60,13 @@ export class TextForm {
 
   /** @param {string} text */
   #show(text) {
-    this.field.value = text || this.original;
+    this.field.value = text || this.#original;
     this.#showCount();
   }
 
   #changed() {
     const { value } = this.field;
-    this.draft.change(value === this.original ? '' : value);
+    this.draft.change(value === this.#original ? '' : value);
     this.#showCount();
     this.onchange();
   }

@@ -35,12 +35,13 @@ const minute = 60;
 const hour = 60 * minute;
 const day = 24 * hour;
 
+/** The longest first. @type {[number, 'day' | 'hour' | 'minute'][]} */
+const units = [[day, 'day'], [hour, 'hour'], [minute, 'minute']];
+
 /** So many seconds from now, in English: "in 5 seconds". Two or more of a unit, unless it is a second. @param {number} seconds */
 export function fromNow(seconds) {
-  if (seconds <= 1.5 * minute) return ahead.format(Math.ceil(seconds), 'second');
-  if (seconds <= 1.5 * hour) return ahead.format(Math.ceil(seconds / minute), 'minute');
-  if (seconds <= 1.5 * day) return ahead.format(Math.ceil(seconds / hour), 'hour');
-  return ahead.format(Math.ceil(seconds / day), 'day');
+  const [size, unit] = units.find(([length]) => seconds > 1.5 * length) ?? [1, 'second'];
+  return ahead.format(Math.ceil(seconds / size), /** @type {Intl.RelativeTimeFormatUnit} */ (unit));
 }
 
 /** A time in full. @param {string} iso */

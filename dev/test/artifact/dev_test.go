@@ -40,7 +40,7 @@ func TestVercelDevSendsTheHeadersOfADeployment(t *testing.T) {
 	}
 	all := slices.Concat(ours, theirs)
 	for path, headers := range map[string][]string{
-		"/": ours, "/index.html": ours, "/app.css": ours, "/config.js": ours, "/favicon.svg": ours, "/mark.svg": ours,
+		"/": ours, "/index.html": ours, "/app.css": ours, "/config.js": ours, "/favicon.svg": ours, "/mark.svg": ours, "/wave.svg": ours,
 		"/og.png": ours, "/robots.txt": ours, "/openapi.json": ours, "/u/user_a": ours, "/p/1": ours, "/p/1/": ours, "/u/user_a/": ours,
 		"/feed.xml": all, "/api": all, "/api/posts": all, // each takes vercel dev seconds
 		"/p/0": nil, "/nowhere": nil, "/apiary": nil, // vercel dev's error pages have none

@@ -68,9 +68,6 @@ class World {
   constructor({ below }) {
     this.upTo = below;
     this.tabs = [this.#open(new Map()), this.#open(new Map())];
-    // As it was stored until November 2026.
-    const post = this.#insert('user_ada', this.#text('user_ada'), 'old');
-    this.local.set(`warble.edit.user_ada.${post.id}`, JSON.stringify(this.#text('user_ada')));
     this.local.set('warble.draft.old', JSON.stringify({ by: '', text: this.#text('') }));
   }
 
@@ -289,8 +286,7 @@ class World {
     };
     for (const [name, value] of this.local) {
       const stored = JSON.parse(value);
-      if (typeof stored === 'string') find(stored, name.split('.')[2], name);
-      else find(stored.text, stored.by, name);
+      find(stored.text, stored.by, name);
     }
     const held = new Set();
     for (const tab of this.tabs) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { excerpt, findLinks, length, tidy, validate } from '../../../public/js/text.js';
+import { findLinks, length, tidy, validate } from '../../../public/js/text.js';
 import { randomFrom } from './random.js';
 
 /** The addresses that become links, as they stand in the text. */
@@ -161,25 +161,5 @@ test('pasted line ends are published as line feeds, and what cannot be is named'
   for (let code = 0; code < 0x3000; code++) {
     const text = `a${String.fromCharCode(code)}b`;
     if (!validate(text)) assert.doesNotMatch(tidy(text), /[\0-\x08\x0b-\x1f\x7f-\x9f]/, code.toString(16));
-  }
-});
-
-test('a title ends with a word, or between characters as readers see them', () => {
-  for (const [text, most, want] of [
-    ['short\n text', 60, 'short text'],
-    ['ab👨‍👩‍👧cd', 4, 'ab…'], ['ab👨‍👩‍👧cd', 7, 'ab👨‍👩‍👧…'], ['👨‍👩‍👧cd', 3, '👨‍👩‍👧…'], ['👨‍👩‍👧', 3, '👨‍👩‍👧'],
-    ['🇩🇪🇫🇷🇮🇹', 3, '🇩🇪…'], ['🇩🇪🇫🇷🇮🇹', 4, '🇩🇪🇫🇷…'],
-    ['e\u0301e\u0301', 3, 'e\u0301…'], ['각각', 1, '각…'],
-    ['one two three four', 11, 'one two…'], ['one two three four', 13, 'one two three…'], [`one ${'x'.repeat(30)}`, 30, `one ${'x'.repeat(26)}…`],
-  ]) assert.equal(excerpt(text, most), want);
-  const { below, pick } = randomFrom();
-  for (let i = 0; i < 2_000; i++) {
-    const text = Array.from({ length: 40 }, () => pick(['a', 'b', '\u0301', '👨', '\u200d', '👩🏽', '🇩🇪', '🇫', 'क्ष', '각', 'ᄀ', 'ᅡ'])).join('');
-    const most = 20 + below(40);
-    const cut = excerpt(text, most).replace(/…$/, '');
-    const borders = [...new Intl.Segmenter().segment(text)].map(({ index }) => index);
-    assert.ok(text.startsWith(cut) && (cut === text || borders.includes(cut.length)), JSON.stringify([text, most, cut]));
-    assert.ok([...cut].length <= most || cut.length === borders[1] || (cut === text && borders.length === 1), 'too long');
-    assert.ok(cut === text || [...text.slice(0, borders.find((one) => one > cut.length) ?? text.length)].length > most, 'cut too early');
   }
 });

@@ -1,4 +1,0 @@
-// The module that build.sh writes.
-export const publishableKey: string;
-export const clerkHost: string;
-export const proxyUrl: string;
