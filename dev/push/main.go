@@ -18,6 +18,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/jmoiron/sqlx"
 
+	"warble/dev/local/dsn"
 	"warble/dev/local/project"
 	"warble/dev/local/schema"
 )
@@ -35,7 +36,7 @@ func run(ctx context.Context, in io.Reader, out io.Writer) error {
 	if err := project.LoadEnv(".."); err != nil {
 		return err
 	}
-	config, err := project.DatabaseConfig()
+	config, err := dsn.Config()
 	if err != nil {
 		return err
 	}
@@ -44,7 +45,7 @@ func run(ctx context.Context, in io.Reader, out io.Writer) error {
 		return fmt.Errorf("read the schema: %w", err)
 	}
 	config.ReadTimeout = 0 // an ALTER of millions of rows takes its time
-	db, err := project.OpenDatabase(config)
+	db, err := dsn.Open(config)
 	if err != nil {
 		return err
 	}

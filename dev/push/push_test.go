@@ -21,9 +21,9 @@ import (
 	"github.com/vercel/go-bridge/go/bridge"
 
 	"warble/api/posts"
+	"warble/dev/local/dsn"
 	"warble/dev/local/fakeclerk"
 	"warble/dev/local/fakevercel"
-	"warble/dev/local/project"
 	"warble/dev/testkit"
 	"warble/dev/testkit/mariadb"
 	"warble/dev/testkit/shards"
@@ -114,7 +114,7 @@ func (g target) push(typed string, check bool) (printed string, ok bool) {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	pool, err := project.OpenDatabase(config)
+	pool, err := dsn.Open(config)
 	if err != nil {
 		g.t.Fatal(err)
 	}

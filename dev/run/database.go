@@ -9,11 +9,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/go-sql-driver/mysql"
 
+	"warble/dev/local/dsn"
 	"warble/dev/local/embeddedmysql"
+	"warble/dev/local/keep"
 	"warble/dev/local/project"
 	"warble/lib/database"
 	"warble/lib/env"
@@ -23,15 +24,16 @@ import (
 type db struct {
 	what string // for the banner
 	url  string // of the embedded one; "" for that of DATABASE_URL
-
-	embedded *embeddedmysql.Server // nil for that of DATABASE_URL
 }
+
+//go:embed demo.sql
+var demoPosts string
 
 // startDatabase uses the database of DATABASE_URL, or starts an embedded one
 // and names that there. The functions speak to either over TCP.
-func startDatabase(ctx context.Context, root string, port int, kept kept) (d db, err error) {
+func startDatabase(ctx context.Context, root string, port int, folder *keep.Folder, demo bool) (db, error) {
 	if env.Get("DATABASE_URL") != "" {
-		config, err := project.DatabaseConfig()
+		config, err := dsn.Config()
 		if err != nil {
 			return db{}, err
 		}
@@ -45,36 +47,41 @@ func startDatabase(ctx context.Context, root string, port int, kept kept) (d db,
 	if err != nil {
 		return db{}, fmt.Errorf("read the schema: %w", err)
 	}
-	server, note, err := startMySQL(port, kept.file("posts.sql"))
+	// The port stays the same for a port of the site.
+	usual, note := port+10_000, ""
+	server, err := embeddedmysql.Start(fmt.Sprintf("127.0.0.1:%d", usual), os.Stderr)
+	if err != nil {
+		note = fmt.Sprintf(" (its usual port, %d, cannot be had)", usual)
+		server, err = embeddedmysql.Start("127.0.0.1:0", os.Stderr)
+	}
 	if err != nil {
 		return db{}, fmt.Errorf("start the embedded database: %w", err)
 	}
 	os.Setenv("DATABASE_URL", server.URL())
-	if err := execute(ctx, string(schema), "apply the schema"); err != nil {
+	found, err := folder.Keep("posts.sql", server)
+	if err != nil {
+		return db{}, fmt.Errorf("read the kept posts: %w", err)
+	}
+	pool, err := database.Pool()
+	if err != nil {
 		return db{}, err
 	}
-	if server.Found {
-		follows, err := server.Follows(string(schema))
-		if err != nil {
-			return db{}, fmt.Errorf("compare with the schema: %w", err)
-		}
-		if !follows {
-			followSchema(ctx, root, server.URL())
+	if _, err := pool.ExecContext(ctx, string(schema)); err != nil {
+		return db{}, fmt.Errorf("apply the schema: %w", err)
+	}
+	if !found && demo {
+		if _, err := pool.ExecContext(ctx, demoPosts); err != nil {
+			return db{}, fmt.Errorf("publish the demo posts: %w", err)
 		}
 	}
-	return db{what: server.URL() + note, url: server.URL(), embedded: server}, nil
-}
-
-// startMySQL starts the embedded database on a port that stays the same for a
-// port of the site: 13000 for 3000. If it is taken, any other will do.
-func startMySQL(port int, file string) (server *embeddedmysql.Server, note string, err error) {
-	fixed := (port+10_000)%65_536 + (port+10_000)/65_536*1_024 // no reserved port, past the last
-	server, err = embeddedmysql.Start(fmt.Sprintf("127.0.0.1:%d", fixed), file, os.Stderr)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		note = fmt.Sprintf(" (its usual port, %d, is taken)", fixed)
-		server, err = embeddedmysql.Start("127.0.0.1:0", file, os.Stderr)
+	if err := followSchema(ctx, root, server.URL(), schema, folder, found); err != nil {
+		return db{}, fmt.Errorf("follow the schema: %w", err)
 	}
-	return server, note, err
+	var posts int
+	if err := pool.GetContext(ctx, &posts, "SELECT COUNT(*) FROM posts"); err != nil {
+		return db{}, fmt.Errorf("count the posts: %w", err)
+	}
+	return db{what: fmt.Sprintf("embedded MySQL, %s%s\n                posts: %d", server.URL(), note, posts), url: server.URL()}, nil
 }
 
 // reach says what is wrong with the database of DATABASE_URL, or nothing. It may
@@ -85,6 +92,7 @@ func reach(ctx context.Context) (advice string) {
 		var one int
 		err = pool.GetContext(ctx, &one, "SELECT 1 FROM posts LIMIT 1")
 	}
+	why := "cannot be reached"
 	refused, ok := errors.AsType[*mysql.MySQLError](err)
 	switch {
 	case err == nil, errors.Is(err, sql.ErrNoRows):
@@ -92,9 +100,9 @@ func reach(ctx context.Context) (advice string) {
 	case ok && refused.Number == 1146:
 		return "It has no table posts: make push creates it."
 	case ok:
-		return fmt.Sprintf("It refuses: %v. Correct DATABASE_URL in %s, or remove it there for an embedded database.", err, project.Source("DATABASE_URL"))
+		why = "refuses"
 	}
-	return fmt.Sprintf("It cannot be reached: %v. Correct DATABASE_URL in %s, or remove it there for an embedded database.", err, project.Source("DATABASE_URL"))
+	return fmt.Sprintf("It %s: %v. Correct DATABASE_URL in %s, or remove it there for an embedded database.", why, err, project.Source("DATABASE_URL"))
 }
 
 // schemaSaved looks whether schema.sql was changed, and tells what to do. The embedded
@@ -115,28 +123,4 @@ func (d db) schemaSaved(root string) func() {
 		}
 		fmt.Printf("schema.sql was changed. Bring the database to it in another terminal: %s\n", command)
 	}
-}
-
-// posts counts the posts of the embedded database.
-func posts(ctx context.Context) (count int, err error) {
-	pool, err := database.Pool()
-	if err == nil {
-		err = pool.GetContext(ctx, &count, "SELECT COUNT(*) FROM posts")
-	}
-	return count, err
-}
-
-//go:embed demo.sql
-var demoPosts string
-
-// execute runs a statement; what says what it is for.
-func execute(ctx context.Context, statement, what string) error {
-	pool, err := database.Pool()
-	if err != nil {
-		return err
-	}
-	if _, err := pool.ExecContext(ctx, statement); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	return nil
 }

@@ -9,13 +9,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -53,36 +51,21 @@ func run(ctx context.Context, race bool) error {
 	port := listener.Addr().(*net.TCPAddr).Port
 	origin := fmt.Sprintf("http://localhost:%d", port)
 
-	kept, err := openKept(root)
+	folder, keeping, err := openKept(root)
 	if err != nil {
 		return err
 	}
-	if kept.lock != nil {
-		defer kept.lock.Close()
-	}
-	clerk, err := startClerk(ctx, root, origin, kept.file("people.json"))
+	defer folder.Close()
+	clerk, err := startClerk(ctx, root, origin, folder)
 	if err != nil {
 		return err
 	}
-	if clerk.local != nil {
-		defer closing(clerk.local)
-	}
-	database, err := startDatabase(ctx, root, port, kept)
+	database, err := startDatabase(ctx, root, port, folder, clerk.local != nil)
 	if err != nil {
 		return err
 	}
-	if database.embedded != nil {
-		defer closing(database.embedded)
-		if clerk.local != nil && !database.embedded.Found {
-			if err := execute(ctx, demoPosts, "publish the demo posts"); err != nil {
-				return err
-			}
-		}
-		count, err := posts(ctx)
-		if err != nil {
-			return fmt.Errorf("count the posts: %w", err)
-		}
-		database.what = fmt.Sprintf("embedded MySQL; posts: %d, %s\n                %s", count, kept.what(root), database.what)
+	if database.url != "" {
+		database.what += ", " + keeping
 	}
 	config, err := buildPage(ctx, root, clerk.proxyURL)
 	if err != nil {
@@ -124,13 +107,6 @@ func run(ctx context.Context, race bool) error {
 	}))
 }
 
-// closing ends what writes a file. What it could not write is told.
-func closing(c io.Closer) {
-	if err := c.Close(); err != nil {
-		fmt.Fprintln(os.Stderr, "warble:", err)
-	}
-}
-
 func listen(port string) (net.Listener, error) {
 	number, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
@@ -141,48 +117,6 @@ func listen(port string) (net.Listener, error) {
 		return nil, fmt.Errorf("port %s is taken: end what listens there, or choose another: PORT=%d make run", port, number+1)
 	}
 	return listener, err
-}
-
-// clerk is the Clerk instance in use.
-type clerk struct {
-	local        *fakeclerk.Clerk // nil for an instance of Clerk's own
-	proxyURL     string           // where the page finds its Frontend API; "" for where the key says
-	what, signIn string           // for the banner
-}
-
-// startClerk uses the instance that the environment names, or puts a local one
-// in its place and names that in the environment.
-func startClerk(ctx context.Context, root, origin, file string) (clerk, error) {
-	configured, err := project.CheckClerkKeys()
-	if err != nil {
-		return clerk{}, err
-	}
-	if configured {
-		return clerk{what: "the instance of CLERK_PUBLISHABLE_KEY", signIn: "Sign in as a user of that instance."}, nil
-	}
-	scripts := filepath.Join(root, "dev", fakeclerk.ScriptsFolder)
-	if err := fakeclerk.FetchScripts(ctx, scripts); err != nil {
-		return clerk{}, err
-	}
-	local, err := fakeclerk.New(fakeclerk.Config{Origin: origin, Scripts: scripts, File: file, Log: os.Stderr})
-	if err != nil {
-		return clerk{}, err
-	}
-	environment := local.Env()
-	delete(environment, "CLERK_AUTHORIZED_PARTIES") // the origin that a request comes to is ours
-	for name, value := range environment {
-		os.Setenv(name, value)
-	}
-	var names []string
-	for _, person := range fakeclerk.People {
-		names = append(names, person.Username)
-	}
-	return clerk{
-		local:    local,
-		proxyURL: fakeclerk.Prefix,
-		what:     "local, under /__clerk (the real ClerkJS, a stand-in for its API)",
-		signIn:   fmt.Sprintf("Sign in as %s; the password is %s", strings.Join(names, ", "), fakeclerk.Password),
-	}, nil
 }
 
 // buildPage runs the build command of vercel.json, and returns the file of the

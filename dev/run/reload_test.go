@@ -1,20 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
-	"net/http"
-	"net/http/cookiejar"
-	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
-	"warble/dev/local/fakeclerk"
 	"warble/dev/testkit"
 )
 
@@ -34,7 +28,13 @@ func startCopy(t *testing.T, environment map[string]string) (p *testkit.Product,
 		}
 		write(t, filepath.Join(root, name), string(content))
 	}
-	// ClerkJS, which is fetched once for all.
+	linkClerkJS(t, root)
+	return testkit.StartIn(t, root, environment), root
+}
+
+// linkClerkJS gives a folder the ClerkJS that is fetched once for all.
+func linkClerkJS(t *testing.T, root string) {
+	t.Helper()
 	cache := filepath.Join(root, "dev/.cache")
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		t.Fatal(err)
@@ -42,7 +42,6 @@ func startCopy(t *testing.T, environment map[string]string) (p *testkit.Product,
 	if err := os.Symlink(filepath.Join(testkit.Root(), "dev/.cache/clerk-js"), filepath.Join(cache, "clerk-js")); err != nil {
 		t.Fatal(err)
 	}
-	return testkit.StartIn(t, root, environment), root
 }
 
 // replace changes a file of the copy as an editor saves it.
@@ -83,72 +82,21 @@ func waitFor(t *testing.T, p *testkit.Product, path string, want func(status int
 	}
 }
 
-// waitForLog waits until the terminal shows a text so many times.
-func waitForLog(t *testing.T, p *testkit.Product, text string, times int) {
+// waitForLog waits until the terminal shows a text.
+func waitForLog(t *testing.T, p *testkit.Product, text string) {
 	t.Helper()
-	for begun := time.Now(); strings.Count(p.Log(), text) < times; time.Sleep(20 * time.Millisecond) {
+	for begun := time.Now(); !strings.Contains(p.Log(), text); time.Sleep(20 * time.Millisecond) {
 		if time.Since(begun) > time.Minute {
 			t.Fatalf("the terminal does not show %q:\n%s", text, p.Log())
 		}
 	}
 }
 
-// signIn signs ada in, with the password, and returns a session token.
-func signIn(t *testing.T, p *testkit.Product) string {
-	t.Helper()
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := &http.Client{Jar: jar}
-	post := func(path string, form url.Values, answer any) {
-		t.Helper()
-		response, err := client.PostForm(p.URL+fakeclerk.Prefix+"/v1/client/"+path, form)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer response.Body.Close()
-		if err := json.NewDecoder(response.Body).Decode(answer); err != nil || response.StatusCode != 200 {
-			t.Fatalf("%s = %d, %v", path, response.StatusCode, err)
-		}
-	}
-	var signIn struct {
-		Response struct {
-			Session string `json:"created_session_id"`
-		}
-	}
-	post("sign_ins", url.Values{"strategy": {"password"}, "identifier": {"ada"}, "password": {fakeclerk.Password}}, &signIn)
-	var token struct{ JWT string }
-	post("sessions/"+signIn.Response.Session+"/tokens", nil, &token)
-	return token.JWT
-}
-
-func publish(t *testing.T, p *testkit.Product, token, content string) (status int) {
-	t.Helper()
-	body, err := json.Marshal(map[string]string{"content": content})
-	if err != nil {
-		t.Fatal(err)
-	}
-	request, err := http.NewRequest("POST", p.URL+"/api/posts", bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+token)
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response.Body.Close()
-	return response.StatusCode
-}
-
-func TestASavedFunctionShowsAndKeepsPostsAndSessions(t *testing.T) {
+// What a developer saves takes effect with the next request, and no restart.
+func TestSavedFilesTakeEffect(t *testing.T) {
 	p, root := startCopy(t, map[string]string{"POST_INTERVAL": "0"})
-	token := signIn(t, p)
-	if status := publish(t, p, token, "before the change"); status != 201 {
-		t.Fatalf("publish = %d\n%s", status, p.Log())
-	}
+	ada := signIn(t, p)
+	ada.publish(p, "before the change")
 	order := func(text string) (ids string) {
 		for _, match := range regexp.MustCompile(`"id":(\d+)`).FindAllStringSubmatch(text, -1) {
 			ids += match[1]
@@ -159,44 +107,16 @@ func TestASavedFunctionShowsAndKeepsPostsAndSessions(t *testing.T) {
 		t.Fatalf("feed %s", text)
 	}
 
+	// A function, and what functions share. Posts and sessions stay.
+	replace(t, root, "lib/problem/problem.go", "There is no such post.", "No post has this number.")
 	replace(t, root, "api/posts/list.go", "ORDER BY created_at DESC, id DESC", "ORDER BY created_at ASC, id ASC")
 	waitFor(t, p, "/api/posts", func(_ int, text string) bool {
 		return order(text) == "1234" && strings.Contains(text, "before the change")
 	})
-	if status := publish(t, p, token, "after the change"); status != 201 {
-		t.Errorf("with a session of before the change, publish = %d\n%s", status, p.Log())
-	}
-	// What functions share, too.
-	replace(t, root, "lib/problem/problem.go", "There is no such post.", "No post has this number.")
 	waitFor(t, p, "/api/posts/99", func(_ int, text string) bool { return strings.Contains(text, "No post has this number.") })
-}
+	ada.publish(p, "with a session of before the change")
 
-func TestACompileErrorIsTheAnswerUntilItIsMended(t *testing.T) {
-	p, root := startCopy(t, nil)
-	replace(t, root, "api/posts/list.go", "[]post.Post, 0", "[]post.Pst, 0")
-	waitForLog(t, p, "undefined: post.Pst", 1)
-	status, text := fetch(t, p.URL+"/api/posts")
-	var problem struct{ Detail string }
-	if err := json.Unmarshal([]byte(text), &problem); err != nil || status != 500 ||
-		!strings.Contains(problem.Detail, "do not compile") || !strings.Contains(problem.Detail, "api/posts/list.go:") || !strings.Contains(problem.Detail, "undefined: post.Pst") {
-		t.Errorf("feed of functions that do not compile = %d %s; want the compiler's message", status, text)
-	}
-	if _, said, _ := strings.Cut(p.Log(), "do not compile"); strings.Contains(said, os.TempDir()+"/") {
-		t.Errorf("the message has more than names in the repository:\n%s", said)
-	}
-	if status, _ := fetch(t, p.URL+"/"); status != 200 {
-		t.Errorf("the page = %d", status)
-	}
-	// A text that is no Go at all is the parser's to refuse.
-	replace(t, root, "api/posts/get.go", "package posts", "pakage posts")
-	waitForLog(t, p, "api/posts/get.go:1:1", 1)
-	replace(t, root, "api/posts/get.go", "pakage posts", "package posts")
-	replace(t, root, "api/posts/list.go", "[]post.Pst, 0", "[]post.Post, 0")
-	waitFor(t, p, "/api/posts", func(status int, _ string) bool { return status == 200 })
-}
-
-func TestANewFunctionWithARouteWorksWithNoOtherFileEdited(t *testing.T) {
-	p, root := startCopy(t, nil)
+	// A new function needs its route, and no other file edited.
 	replace(t, root, "vercel.json", `{ "src": "^/api(/[\\w./-]*)?$", "dest": "/api/posts/get" },`,
 		`{ "src": "^/api/about$", "dest": "/api/about/about" }, { "src": "^/api(/[\\w./-]*)?$", "dest": "/api/posts/get" },`)
 	write(t, filepath.Join(root, "api/about/about.go"), `package about
@@ -214,52 +134,40 @@ func Show(w http.ResponseWriter, r *http.Request) {
 func Another(http.ResponseWriter, *http.Request) {}
 `)
 	waitFor(t, p, "/api/about", func(status int, text string) bool { return status == 200 && text == "about /api/about" })
-
 	write(t, filepath.Join(root, "api/about/other.go"), "package about\n")
-	waitForLog(t, p, "api/about/other.go: no exported func(http.ResponseWriter, *http.Request)", 1)
+	waitForLog(t, p, "api/about/other.go: no exported func(http.ResponseWriter, *http.Request)")
 	if err := os.Remove(filepath.Join(root, "api/about/other.go")); err != nil {
 		t.Fatal(err)
 	}
 	waitFor(t, p, "/api/about", func(status int, _ string) bool { return status == 200 })
-}
 
-func TestAWrongStatementIsShownWithTheDatabasesError(t *testing.T) {
-	p, root := startCopy(t, nil)
+	// A statement that is wrong is shown with the database's error, and to nobody else.
 	replace(t, root, "api/posts/list.go", "ORDER BY", "ORDR BY")
-	waitFor(t, p, "/api/posts", func(status int, _ string) bool { return status == 503 })
-	for _, want := range []string{"refuses a statement", "syntax error", "ORDR BY created_at DESC"} {
-		if !strings.Contains(p.Log(), want) {
-			t.Errorf("the terminal has no %q:\n%s", want, p.Log())
-		}
+	waitFor(t, p, "/api/posts", func(status int, text string) bool { return status == 503 && !strings.Contains(text, "ORDR") })
+	for _, want := range []string{"refuses a statement", "syntax error", "ORDR BY created_at ASC"} {
+		waitForLog(t, p, want)
 	}
-	if _, text := fetch(t, p.URL+"/api/posts"); strings.Contains(text, "ORDR") {
-		t.Errorf("the answer tells readers of the statement: %s", text)
-	}
-}
 
-func TestAChangedSchemaSaysWhatToDo(t *testing.T) {
-	p, root := startCopy(t, nil)
-	replace(t, root, "schema.sql", "  slot BIGINT NULL,", "  slot BIGINT NULL,\n  mood VARCHAR(10) NULL,")
-	waitForLog(t, p, "schema.sql was changed", 1)
-	advice := regexp.MustCompile(`another terminal: DATABASE_URL=(\S+) make push`).FindStringSubmatch(p.Log())
-	if advice == nil {
-		t.Fatalf("the terminal does not name the command:\n%s", p.Log())
+	// A compile error is the answer until it is mended.
+	replace(t, root, "api/posts/list.go", "[]post.Post, 0", "[]post.Pst, 0")
+	waitForLog(t, p, "undefined: post.Pst")
+	status, text := fetch(t, p.URL+"/api/posts")
+	var problem struct{ Detail string }
+	if err := json.Unmarshal([]byte(text), &problem); err != nil || status != 500 ||
+		!strings.Contains(problem.Detail, "do not compile") || !strings.Contains(problem.Detail, "api/posts/list.go:") || !strings.Contains(problem.Detail, "undefined: post.Pst") {
+		t.Errorf("feed of functions that do not compile = %d %s; want the compiler's message", status, text)
 	}
-	binary := filepath.Join(t.TempDir(), "push")
-	build := exec.Command("go", "build", "-tags=gms_pure_go", "-o", binary, "./push")
-	build.Dir = filepath.Join(testkit.Root(), "dev")
-	if said, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, said)
+	if _, said, _ := strings.Cut(p.Log(), "undefined: post.Pst"); strings.Contains(said, os.TempDir()+"/") {
+		t.Errorf("the message has more than names in the repository:\n%s", said)
 	}
-	for _, want := range []string{"ADD COLUMN `mood`", "Nothing to do"} {
-		push := exec.Command(binary)
-		push.Dir = filepath.Join(root, "dev")
-		push.Env = append(os.Environ(), "DATABASE_URL="+advice[1])
-		if said, err := push.CombinedOutput(); err != nil || !strings.Contains(string(said), want) {
-			t.Errorf("make push: %v\n%s\nwant %q", err, said, want)
-		}
+	if status, _ := fetch(t, p.URL+"/"); status != 200 {
+		t.Errorf("the page = %d", status)
 	}
-	if status, text := fetch(t, p.URL+"/api/posts"); status != 200 || !strings.Contains(text, "Jacquard") {
-		t.Errorf("the posts are gone: %d %s", status, text)
-	}
+	// A text that is no Go at all is the parser's to refuse.
+	replace(t, root, "api/posts/get.go", "package posts", "pakage posts")
+	waitForLog(t, p, "api/posts/get.go:1:1")
+	replace(t, root, "api/posts/get.go", "pakage posts", "package posts")
+	replace(t, root, "api/posts/list.go", "[]post.Pst, 0", "[]post.Post, 0")
+	replace(t, root, "api/posts/list.go", "ORDR BY", "ORDER BY")
+	waitFor(t, p, "/api/posts", func(status int, _ string) bool { return status == 200 })
 }

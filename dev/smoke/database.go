@@ -16,7 +16,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/jmoiron/sqlx"
 
-	"warble/dev/local/project"
+	"warble/dev/local/dsn"
 	"warble/dev/local/schema"
 	"warble/lib/database"
 	"warble/lib/env"
@@ -34,7 +34,7 @@ func (s *smoke) database(ctx context.Context) {
 		s.wrong("DATABASE_URL", wrongAddress.of(err.Error()))
 		return
 	}
-	db, err := project.OpenDatabase(config)
+	db, err := dsn.Open(config)
 	if err != nil {
 		s.wrong("DATABASE_URL", wrongAddress.of("It is malformed"))
 		return

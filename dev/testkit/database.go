@@ -9,7 +9,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/jmoiron/sqlx"
 
-	"warble/dev/local/project"
+	"warble/dev/local/dsn"
 	"warble/lib/database"
 )
 
@@ -28,7 +28,7 @@ func DatabaseConfig(tb testing.TB, databaseURL string) *mysql.Config {
 // Open opens a database, and closes it when the test ends.
 func Open(tb testing.TB, config *mysql.Config) *sqlx.DB {
 	tb.Helper()
-	db, err := project.OpenDatabase(config)
+	db, err := dsn.Open(config)
 	if err != nil {
 		tb.Fatal(err)
 	}

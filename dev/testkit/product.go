@@ -32,7 +32,16 @@ type Product struct {
 	process *process.Process
 }
 
-// build makes the binary once per test process.
+// Binary is command run itself, for tests of its start. It is built once per test process.
+func Binary(tb testing.TB) string {
+	tb.Helper()
+	binary, err := build()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return binary
+}
+
 var build = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "warble-run-")
 	if err != nil {
@@ -78,11 +87,7 @@ func Start(tb testing.TB, environment map[string]string) *Product {
 func StartIn(tb testing.TB, root string, environment map[string]string) *Product {
 	tb.Helper()
 	port := FreePort(tb)
-	binary, err := build()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	p := &Product{URL: fmt.Sprintf("http://localhost:%d", port), tb: tb, log: NewLog(tb), cmd: exec.Command(binary, "-race")}
+	p := &Product{URL: fmt.Sprintf("http://localhost:%d", port), tb: tb, log: NewLog(tb), cmd: exec.Command(Binary(tb), "-race")}
 	p.cmd.Dir = root
 	// Set to nothing rather than left out: a developer's .env.local names a
 	// real database and must not be read here.
@@ -135,9 +140,6 @@ func (p *Product) Stop() {
 
 // Kill ends it as kill -9 does.
 func (p *Product) Kill() { p.process.Kill() }
-
-// Binary is command run itself, for tests of its start.
-func (p *Product) Binary() string { return p.cmd.Path }
 
 // Log is what the process wrote so far: the banner, and the functions' log.
 func (p *Product) Log() string { return p.log.String() }

@@ -17,7 +17,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
-	"warble/dev/local/project"
+	"warble/dev/local/dsn"
 	"warble/dev/testkit/mariadb"
 	"warble/lib/database"
 )
@@ -109,7 +109,7 @@ func given() (*sqlx.DB, error) {
 	if err != nil || config.TLSConfig != "" { // which functions ask for elsewhere
 		return nil, errors.New("URL must be as mysql://user:password@127.0.0.1:3306/database; a server elsewhere needs a tunnel, such as `pscale connect`")
 	}
-	return project.OpenDatabase(config)
+	return dsn.Open(config)
 }
 
 // prepared makes the given database ready, once in a process.

@@ -1,6 +1,6 @@
 // Package embeddedmysql is the MySQL server that the local product runs inside its
 // own process: go-mysql-server, in memory, on loopback, made safe for writes
-// that come over several connections. A file may keep what it holds.
+// that come over several connections.
 package embeddedmysql
 
 import (
@@ -10,14 +10,13 @@ import (
 	"io"
 	"net"
 
+	sqle "github.com/dolthub/go-mysql-server"
 	"github.com/dolthub/go-mysql-server/memory"
 	"github.com/dolthub/go-mysql-server/server"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 	vitesslog "github.com/dolthub/vitess/go/vt/log"
 	"github.com/sirupsen/logrus"
-
-	"warble/dev/local/keep"
 )
 
 // database is the one database that exists from the start.
@@ -36,22 +35,20 @@ func init() {
 
 // Server is a running engine. Close ends it.
 type Server struct {
-	Found bool // whether the file had what an earlier server held
-
-	addr    net.Addr
-	server  *server.Server
-	engine  engine
-	handler *serialHandler
+	addr     net.Addr
+	server   *server.Server
+	provider *memory.DbProvider
+	tables   *memory.Database
+	handler  *serialHandler
 }
 
 // Start listens on addr ("127.0.0.1:0" takes a free port) and serves until
 // Close. An address that is not loopback is an error: the server asks nobody
-// for a password. What it holds is written to file, and read from there when it
-// starts; "" keeps nothing.
+// for a password.
 //
 // A statement that fails is written to log with the engine's own error, unless a
 // unique key refused it: the functions expect that.
-func Start(addr, file string, log io.Writer) (*Server, error) {
+func Start(addr string, log io.Writer) (*Server, error) {
 	tcp, err := net.ResolveTCPAddr("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("read address of the embedded database: %w", err)
@@ -64,23 +61,11 @@ func Start(addr, file string, log io.Writer) (*Server, error) {
 		return nil, fmt.Errorf("listen for the embedded database: %w", err)
 	}
 
-	s := &Server{addr: listener.Addr(), engine: newEngine(), handler: &serialHandler{log: log}}
-	if file != "" {
-		if s.Found, err = keep.Load(file, log, s.engine.load); err != nil {
-			return nil, errors.Join(err, listener.Close())
-		}
-		if !s.Found {
-			s.engine = newEngine() // a damaged file may have left something
-		}
-		s.handler.kept = keep.Follow(file, log, func() ([]byte, error) {
-			s.handler.mu.Lock()
-			defer s.handler.mu.Unlock()
-			return s.engine.dump()
-		})
-	}
+	tables := memory.NewDatabase(database)
+	s := &Server{addr: listener.Addr(), provider: memory.NewDBProvider(tables), tables: tables, handler: &serialHandler{log: log}}
 	s.server, err = server.NewServerWithHandler(
 		server.Config{Listener: listener, Address: listener.Addr().String()},
-		s.engine.Engine, sql.NewContext, memory.NewSessionBuilder(s.engine.provider), nil,
+		sqle.NewDefault(s.provider), sql.NewContext, memory.NewSessionBuilder(s.provider), nil,
 		func(h mysql.Handler) (mysql.Handler, error) {
 			s.handler.Handler = h
 			return s.handler, nil
@@ -97,14 +82,11 @@ func (s *Server) URL() string {
 	return fmt.Sprintf("mysql://root@%s/%s", s.addr, database)
 }
 
-// Close stops listening, writes the file, and stops what runs. A connection ends with its client, or with
+// Close stops listening, and what runs. A connection ends with its client, or with
 // the process.
 func (s *Server) Close() error {
 	if err := s.server.Close(); err != nil {
 		return fmt.Errorf("stop listening: %w", err)
-	}
-	if err := s.handler.kept.Close(); err != nil {
-		return err
 	}
 	// The engine reports its own cancelled context as the error of a clean end.
 	if err := s.server.Engine.Close(); err != nil && !errors.Is(err, context.Canceled) {

@@ -26,7 +26,7 @@ func open(t *testing.T, interpolate bool) *sql.DB {
 
 func start(t *testing.T, interpolate bool) (*Server, *sql.DB) {
 	t.Helper()
-	s, err := Start("127.0.0.1:0", "", io.Discard)
+	s, err := Start("127.0.0.1:0", io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,7 +267,7 @@ func TestConnectionCutInsideTransactionBlocksNobody(t *testing.T) {
 
 func TestEngineWithoutPasswordsListensOnLoopbackOnly(t *testing.T) {
 	for _, addr := range []string{":0", "0.0.0.0:0"} {
-		if s, err := Start(addr, "", io.Discard); err == nil {
+		if s, err := Start(addr, io.Discard); err == nil {
 			s.Close()
 			t.Errorf("Start(%q) succeeded; want an error", addr)
 		}

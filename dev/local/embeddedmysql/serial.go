@@ -11,8 +11,6 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/sqltypes"
 	querypb "github.com/dolthub/vitess/go/vt/proto/query"
-
-	"warble/dev/local/keep"
 )
 
 // serialHandler runs one statement at a time over all connections, and from
@@ -31,10 +29,10 @@ import (
 // all others. The functions run single statements.
 type serialHandler struct {
 	mysql.Handler
-	log   io.Writer                  // of failed statements
-	kept  *keep.File                 // follows what other statements change
-	mu    sync.Mutex                 // held while a statement or a transaction runs
-	owner atomic.Pointer[mysql.Conn] // the connection that holds mu
+	log     io.Writer                  // of failed statements
+	changes atomic.Int64               // statements that may have changed something
+	mu      sync.Mutex                 // held while a statement or a transaction runs
+	owner   atomic.Pointer[mysql.Conn] // the connection that holds mu
 }
 
 // run calls statement with the lock held and keeps the lock if the connection
@@ -70,10 +68,10 @@ func (h *serialHandler) release(c *mysql.Conn) {
 }
 
 // report writes a statement that failed to the log, and returns its error. One that
-// did not may have changed what is kept.
+// did not may have changed something.
 func (h *serialHandler) report(query string, err error) error {
 	if err == nil && !reads.MatchString(query) {
-		h.kept.Changed()
+		h.changes.Add(1)
 	}
 	if refused := sql.CastSQLError(err); refused != nil && refused.Number() != mysql.ERDupEntry {
 		fmt.Fprintf(h.log, "\nThe embedded database refuses a statement: %v\n\n%s\n\n", refused, query)

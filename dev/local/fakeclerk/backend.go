@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/go-jose/go-jose/v3"
 )
 
 // backend is the part of Clerk's Backend API that our functions may call, and
@@ -66,13 +68,13 @@ func (c *Clerk) countUsers(_ http.ResponseWriter, r *http.Request) (any, *apiErr
 // matching is all users, or those of them that user_id parameters name.
 func (c *Clerk) matching(r *http.Request) []*user {
 	ids := r.Form["user_id"]
-	return slices.DeleteFunc(slices.Clone(c.users), func(u *user) bool {
+	return slices.DeleteFunc(slices.Clone(c.Users), func(u *user) bool {
 		return len(ids) > 0 && !slices.Contains(ids, u.ID)
 	})
 }
 
 func (c *Clerk) getKeys(http.ResponseWriter, *http.Request) (any, *apiError) {
-	return c.key.jwks(), nil
+	return jose.JSONWebKeySet{Keys: []jose.JSONWebKey{c.Key.Public()}}, nil
 }
 
 // createUser makes a user without a password, who can have sessions through
@@ -90,7 +92,7 @@ func (c *Clerk) createUser(_ http.ResponseWriter, r *http.Request) (any, *apiErr
 		return nil, refuse("form_data_missing", "username", `["username"] data doesn't match user requirements set for this instance`)
 	}
 	u := &user{Person: Person{ID: newID("user"), Username: wanted.Username, Email: wanted.Emails[0]}, Password: newID("password"), Created: time.Now()}
-	c.users = append(c.users, u)
+	c.Users = append(c.Users, u)
 	return c.userJSON(u), nil
 }
 

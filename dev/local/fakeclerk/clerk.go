@@ -2,7 +2,7 @@
 // tests: a Frontend API that the real ClerkJS talks to, ClerkJS itself (from
 // its npm packages), and the part of the Backend API that our functions call.
 //
-// It keeps everything in memory, and in a file where one is given, guards nothing of value and must listen on
+// It keeps everything in memory, guards nothing of value and must listen on
 // loopback only. What it answers follows what ClerkJS 6.40.0 was seen to ask;
 // it was never compared with a live Clerk instance.
 package fakeclerk
@@ -14,15 +14,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
-
-	"warble/dev/local/keep"
+	"sync/atomic"
 )
 
 const (
@@ -47,8 +45,6 @@ type Config struct {
 	Origin  string // the page's own, as in http://localhost:3000
 	Scripts string // the folder that FetchScripts filled
 	Host    string // the Frontend API host in the key; empty is DefaultHost
-	File    string // keeps people and sessions for the next start; empty is none
-	Log     io.Writer
 }
 
 // Clerk is the instance, and the handler of its three APIs. Its methods may be
@@ -59,15 +55,13 @@ type Clerk struct {
 	env                   map[string]string
 	mux                   *http.ServeMux
 
-	mu      sync.Mutex // guards everything below
-	key     signingKey
-	users   []*user
-	clients map[string]*client // by cookie or dev browser, one a browser
-	calls   map[string]int     // to the Backend API, by path
+	changes atomic.Int64
+
+	mu sync.Mutex // guards everything below
+	state
+	calls map[string]int // to the Backend API, by path
 	// backendSessions are those that the Backend API made, and whose they are.
 	backendSessions map[string]string
-
-	kept *keep.File
 }
 
 // New makes an instance with the demo people, its own signing key and secret.
@@ -79,15 +73,13 @@ func New(cfg Config) (*Clerk, error) {
 	c := &Clerk{
 		origin: cfg.Origin, scripts: cfg.Scripts, host: cmp.Or(cfg.Host, DefaultHost),
 		secret: "sk_test_" + rand.Text(),
+		state:  state{newSigningKey(), demoUsers(), map[string]*client{}},
 		calls:  map[string]int{}, backendSessions: map[string]string{},
-	}
-	if err := c.open(cfg); err != nil {
-		return nil, err
 	}
 	c.env = map[string]string{
 		"CLERK_PUBLISHABLE_KEY":    "pk_test_" + base64.StdEncoding.EncodeToString([]byte(c.host+"$")),
 		"CLERK_SECRET_KEY":         c.secret,
-		"CLERK_JWT_KEY":            c.key.publicPEM(),
+		"CLERK_JWT_KEY":            publicPEM(c.Key),
 		"CLERK_API_URL":            c.origin + Prefix,
 		"CLERK_AUTHORIZED_PARTIES": c.origin,
 	}
@@ -149,7 +141,7 @@ func (c *Clerk) locked(answer answerer) http.HandlerFunc {
 		value, err := answer(w, r)
 		c.mu.Unlock()
 		if r.Method != http.MethodGet {
-			c.kept.Changed()
+			c.changes.Add(1)
 		}
 		if err != nil {
 			writeError(w, err)

@@ -89,7 +89,7 @@ func clientKey(r *http.Request) string {
 }
 
 // clientOf is the browser's client, or nil when it has none yet.
-func (c *Clerk) clientOf(r *http.Request) *client { return c.clients[clientKey(r)] }
+func (c *Clerk) clientOf(r *http.Request) *client { return c.Clients[clientKey(r)] }
 
 // ensureClient makes the browser's client when it has none, and a cookie for
 // it. The page is of our own site in both forms: the same origin in the proxy's,
@@ -105,7 +105,7 @@ func (c *Clerk) ensureClient(w http.ResponseWriter, r *http.Request) *client {
 		http.SetCookie(w, &http.Cookie{Name: clientCookie, Value: key, Path: "/", MaxAge: int(sessionLife.Seconds()),
 			HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil})
 	}
-	c.clients[key] = cl
+	c.Clients[key] = cl
 	return cl
 }
 
@@ -241,7 +241,7 @@ func (c *Clerk) signUp(w http.ResponseWriter, r *http.Request) (any, *apiError) 
 		Password: password,
 		Created:  time.Now(),
 	}
-	c.users = append(c.users, u)
+	c.Users = append(c.Users, u)
 	cl := c.ensureClient(w, r)
 	s := startSession(cl, u)
 	return c.wrapped(map[string]any{
@@ -300,7 +300,7 @@ func (c *Clerk) signOut(_ http.ResponseWriter, r *http.Request) (any, *apiError)
 // activeSessions is what the user profile lists as devices.
 func (c *Clerk) activeSessions(_ *http.Request, _ *client, own *session) (any, *apiError) {
 	active := []any{}
-	for _, cl := range c.clients {
+	for _, cl := range c.Clients {
 		for _, s := range cl.Sessions {
 			if s.user == own.user {
 				body := c.sessionJSON(s)
@@ -363,8 +363,8 @@ func (c *Clerk) deleteUser(_ *http.Request, cl *client, s *session) (any, *apiEr
 
 // forget removes a person, and ends their sessions in every browser.
 func (c *Clerk) forget(u *user) map[string]any {
-	c.users = slices.DeleteFunc(c.users, func(other *user) bool { return other == u })
-	for _, each := range c.clients {
+	c.Users = slices.DeleteFunc(c.Users, func(other *user) bool { return other == u })
+	for _, each := range c.Clients {
 		each.Sessions = slices.DeleteFunc(each.Sessions, func(s *session) bool { return s.user == u })
 		if each.signIn != nil && each.signIn.user == u {
 			each.signIn = nil

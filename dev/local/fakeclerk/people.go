@@ -55,7 +55,7 @@ func demoUsers() []*user {
 }
 
 func (c *Clerk) userByID(id string) *user {
-	for _, u := range c.users {
+	for _, u := range c.Users {
 		if u.ID == id {
 			return u
 		}
@@ -64,7 +64,7 @@ func (c *Clerk) userByID(id string) *user {
 }
 
 func (c *Clerk) userByIdentifier(s string) *user {
-	for _, u := range c.users {
+	for _, u := range c.Users {
 		if s != "" && (strings.EqualFold(s, u.Username) || strings.EqualFold(s, u.Email)) {
 			return u
 		}
@@ -131,10 +131,10 @@ var portraits embed.FS
 func (c *Clerk) servePicture(w http.ResponseWriter, r *http.Request) {
 	file := r.PathValue("file")
 	c.mu.Lock()
-	at := slices.IndexFunc(c.users, func(u *user) bool { return file == u.ID+".svg" || u.Picture != nil && file == u.PictureID })
+	at := slices.IndexFunc(c.Users, func(u *user) bool { return file == u.ID+".svg" || u.Picture != nil && file == u.PictureID })
 	var u user
 	if at >= 0 {
-		u = *c.users[at]
+		u = *c.Users[at]
 	}
 	c.mu.Unlock()
 	if at < 0 {

@@ -15,33 +15,20 @@ import (
 // tokenLife is how long Clerk's session tokens live.
 const tokenLife = 60 * time.Second
 
-// A signingKey signs session tokens; id is their kid.
-type signingKey struct {
-	id      string
-	private *rsa.PrivateKey
-}
-
-func newSigningKey() signingKey {
+// newSigningKey makes a key that signs session tokens; its id is their kid.
+func newSigningKey() jose.JSONWebKey {
 	private, _ := rsa.GenerateKey(rand.Reader, 2048) // fails for keys that are too small
-	return signingKey{newID("ins"), private}
+	return jose.JSONWebKey{Key: private, KeyID: newID("ins"), Algorithm: string(jose.RS256), Use: "sig"}
 }
 
-func (k signingKey) publicPEM() string {
-	der, _ := x509.MarshalPKIXPublicKey(k.private.Public()) // fails for unknown kinds of keys
+func publicPEM(key jose.JSONWebKey) string {
+	der, _ := x509.MarshalPKIXPublicKey(key.Public().Key) // fails for unknown kinds of keys
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }
 
-func (k signingKey) jwks() jose.JSONWebKeySet {
-	return jose.JSONWebKeySet{Keys: []jose.JSONWebKey{
-		{Key: k.private.Public(), KeyID: k.id, Algorithm: string(jose.RS256), Use: "sig"},
-	}}
-}
-
 // sign panics on claims that are no JSON, which is the calling test's mistake.
-func (k signingKey) sign(claims map[string]any) string {
-	signer, err := jose.NewSigner(
-		jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: k.private, KeyID: k.id}},
-		(&jose.SignerOptions{}).WithType("JWT"))
+func sign(key jose.JSONWebKey, claims map[string]any) string {
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: key}, (&jose.SignerOptions{}).WithType("JWT"))
 	if err != nil {
 		panic(fmt.Sprintf("local clerk: make a signer: %v", err))
 	}
@@ -76,7 +63,7 @@ func (c *Clerk) sessionToken(sessionID, userID, party string, verified time.Time
 	if u := c.userByID(userID); u != nil {
 		claims["metadata"] = u.publicMetadata()
 	}
-	return c.key.sign(claims)
+	return sign(c.Key, claims)
 }
 
 // Token is a good token of a new session of a user, as a page on Origin gets
@@ -91,7 +78,7 @@ func (c *Clerk) Token(userID string) string {
 func (c *Clerk) SignClaims(claims map[string]any) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.key.sign(claims)
+	return sign(c.Key, claims)
 }
 
 // RotateKey replaces the signing key. /v1/jwks has only the new one from then
@@ -100,5 +87,5 @@ func (c *Clerk) RotateKey() {
 	key := newSigningKey()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.key = key
+	c.Key = key
 }

@@ -1,9 +1,7 @@
-// Package keep writes what a program holds in memory to a file soon after it
-// changes, so that the program's next start finds it there.
+// Package keep has what a program holds in memory outlive it, in files of one folder.
 package keep
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -11,135 +9,125 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
+
+	"github.com/google/renameio/v2"
 )
 
-// pause is between two writes of a file. With what a write takes it is less than a
+// pause is between two looks for changes. With what a write takes it is less than a
 // second: that is what a killed program may lose.
 const pause = 500 * time.Millisecond
 
-// Lock makes a folder, if need be, and takes it for this process until it ends, or the
-// lock is closed. The lock is nil when another process has the folder.
-func Lock(folder string) (lock *os.File, err error) {
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+// Store is what holds something in memory.
+type Store interface {
+	Changes() int64         // how many there were so far
+	Dump() ([]byte, error)  // what it holds
+	Load(dump []byte) error // after an error it holds nothing of the dump
+}
+
+// Folder has a file for each store. A nil one keeps nothing.
+type Folder struct {
+	folder  *os.File // locked
+	fresh   bool
+	log     io.Writer
+	closing chan struct{}
+	files   sync.WaitGroup
+}
+
+// Open makes a folder, if need be, and takes it for this process. It is nil when another
+// process has it. A fresh one does not read the files that are there.
+func Open(path string, fresh bool, log io.Writer) (*Folder, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, err
 	}
-	if lock, err = os.OpenFile(filepath.Join(folder, "lock"), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+	folder, err := os.Open(path)
+	if err != nil {
 		return nil, err
 	}
-	if err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		lock.Close()
-		if lock = nil; errors.Is(err, syscall.EWOULDBLOCK) {
+	if err := syscall.Flock(int(folder.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		folder.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
 			err = nil
 		}
+		return nil, err
 	}
-	return lock, err
+	return &Folder{folder: folder, fresh: fresh, log: log, closing: make(chan struct{})}, nil
 }
 
-// Load has use read a file, and tells whether there was one. A file that use refuses
-// is damaged: it is set aside, with a line on log, and counts as not there.
-func Load(file string, log io.Writer, use func(text []byte) error) (found bool, err error) {
-	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
+// Keep has a store load its file, and tells whether there was one. From then on the file
+// follows the store. A file that the store refuses is set aside.
+func (f *Folder) Keep(name string, store Store) (found bool, err error) {
+	if f == nil {
 		return false, nil
-	} else if err != nil {
+	}
+	path := f.Path(name)
+	dump, err := os.ReadFile(path)
+	if found = err == nil && !f.fresh; found {
+		if damage := store.Load(dump); damage != nil {
+			found = false
+			reason, _, _ := strings.Cut(damage.Error(), "\n")
+			aside := path + time.Now().Format(".damaged-20060102-150405")
+			fmt.Fprintf(f.log, "%s is damaged (%.200s). It is set aside as %s, and what it held begins anew.\n", path, reason, filepath.Base(aside))
+			err = os.Rename(path, aside)
+		}
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
-	if err := use(text); err != nil {
-		reason, _, _ := strings.Cut(err.Error(), "\n")
-		aside := file + time.Now().Format(".damaged-20060102-150405")
-		fmt.Fprintf(log, "%s is damaged (%.200s). It is set aside as %s, and what it held begins anew.\n", file, reason, filepath.Base(aside))
-		return false, os.Rename(file, aside)
-	}
-	return true, nil
+	f.files.Go(func() { f.follow(name, store) })
+	return found, nil
 }
 
-// File is a file that follows what a program holds. A nil one does nothing.
-type File struct {
-	path             string
-	log              io.Writer
-	content          func() ([]byte, error)
-	written          []byte
-	changed          chan struct{} // has room for one
-	closing, stopped chan struct{}
-}
-
-// Follow writes content to a file after each change, at most twice a second, until
-// Close. A failure is a line on log; the next change tries again.
-func Follow(path string, log io.Writer, content func() ([]byte, error)) *File {
-	f := &File{path: path, log: log, content: content,
-		changed: make(chan struct{}, 1), closing: make(chan struct{}), stopped: make(chan struct{})}
-	go f.follow()
-	return f
-}
-
-// Changed says that what content returns has changed.
-func (f *File) Changed() {
-	if f == nil {
-		return
-	}
-	select {
-	case f.changed <- struct{}{}:
-	default: // a write that has not begun will see this change too
-	}
-}
-
-// Close writes for the last time. It waits two seconds at most, since content may wait
-// for somebody who never ends.
-func (f *File) Close() error {
-	if f == nil {
-		return nil
-	}
-	close(f.closing)
-	select {
-	case <-f.stopped:
-		return nil
-	case <-time.After(2 * time.Second):
-		return fmt.Errorf("%s: the last change was not written", f.path)
-	}
-}
-
-func (f *File) follow() {
-	defer close(f.stopped)
-	for open := true; open; {
+// follow writes a file after each change, and for the last time when the folder is
+// closed. A failure is a line on log; the next change tries again.
+func (f *Folder) follow(name string, store Store) {
+	for written, open := store.Changes(), true; open; {
 		select {
-		case <-f.changed:
+		case <-time.After(pause):
 		case <-f.closing:
 			open = false
 		}
-		if err := f.write(); err != nil {
-			fmt.Fprintf(f.log, "%s cannot be written: %v\n", f.path, err)
+		changes := store.Changes()
+		if changes == written && open {
+			continue
 		}
-		select {
-		case <-f.closing:
-		case <-time.After(pause):
+		dump, err := store.Dump()
+		if err == nil {
+			err = f.Write(name, dump)
 		}
+		if err != nil {
+			fmt.Fprintf(f.log, "%s cannot be written: %v\n", f.Path(name), err)
+		}
+		written = changes
 	}
 }
 
-// write puts a complete file in the place of the one before. What it was is there
-// until the new one is on the disk.
-func (f *File) write() error {
-	text, err := f.content()
-	if err != nil || bytes.Equal(text, f.written) {
-		return err
+// Path is where a file is.
+func (f *Folder) Path(name string) string { return filepath.Join(f.folder.Name(), name) }
+
+// Write puts a complete file in the place of the one before, which is there until the
+// new one is on the disk.
+func (f *Folder) Write(name string, text []byte) error {
+	return errors.Join(renameio.WriteFile(f.Path(name), text, 0o600), f.folder.Sync())
+}
+
+// Close writes all files for the last time. It waits two seconds at most, since a dump
+// may wait for somebody who never ends. The process keeps the folder until it ends.
+func (f *Folder) Close() {
+	if f == nil {
+		return
 	}
-	beside, err := os.OpenFile(f.path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
+	close(f.closing)
+	stopped := make(chan struct{})
+	go func() {
+		f.files.Wait()
+		close(stopped)
+	}()
+	select {
+	case <-stopped:
+	case <-time.After(2 * time.Second):
+		fmt.Fprintf(f.log, "The last change was not written to %s.\n", f.folder.Name())
 	}
-	_, err = beside.Write(text)
-	if err = errors.Join(err, beside.Sync(), beside.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(beside.Name(), f.path); err != nil {
-		return err
-	}
-	f.written = text
-	folder, err := os.Open(filepath.Dir(f.path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close()) // the new name, too
 }

@@ -1,24 +1,19 @@
-// Package project finds the repository, reads its .env.local and opens databases, for the
-// commands that run on a developer's machine.
+// Package project finds the repository and reads its .env.local, for the commands that
+// run on a developer's machine.
 package project
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/go-sql-driver/mysql"
-	"github.com/jmoiron/sqlx"
 	"github.com/joho/godotenv"
 
-	"warble/lib/clerkapi"
-	"warble/lib/database"
-	"warble/lib/env"
 	"warble/lib/problem"
 )
 
@@ -59,7 +54,8 @@ func LoadEnv(root string) error {
 		return errors.New("read .env.example: it has a line that is not NAME=value")
 	}
 	var unset, secret []string
-	for name, value := range values {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		value := values[name]
 		if _, set := os.LookupEnv(name); set {
 			continue
 		}
@@ -73,8 +69,6 @@ func LoadEnv(root string) error {
 			os.Setenv(name, value)
 		}
 	}
-	slices.Sort(unset)
-	slices.Sort(secret)
 	if unset != nil {
 		return fmt.Errorf(".env.local has the values of .env.example for %s: put yours in their place, or remove these lines to run without accounts", strings.Join(unset, ", "))
 	}
@@ -93,52 +87,11 @@ func Source(name string) string {
 	return "the environment"
 }
 
-// here is a problem of a variable as it is said on a developer's machine: with where
+// Here is a problem of a variable as it is said on a developer's machine: with where
 // the variable is set, and nothing of a deployment.
-func here(err error) error {
+func Here(err error) error {
 	if wrong, ok := errors.AsType[*problem.Misconfiguration](err); ok {
 		return fmt.Errorf("%s in %s %s: %s", wrong.Variable, Source(wrong.Variable), wrong.Wrong, wrong.Advice)
 	}
 	return err
-}
-
-// DatabaseConfig reads DATABASE_URL as the functions do. Its error says what is
-// wrong with it, and where it is set.
-func DatabaseConfig() (*mysql.Config, error) {
-	databaseURL := env.Get("DATABASE_URL")
-	if databaseURL == "" {
-		return nil, errors.New("DATABASE_URL is missing: write it into .env.local, as .env.example shows, or into the environment")
-	}
-	config, err := database.Config(databaseURL)
-	return config, here(err)
-}
-
-// OpenDatabase returns a pool of connections. Its error does not quote the
-// password, as the driver's own may.
-func OpenDatabase(config *mysql.Config) (*sqlx.DB, error) {
-	connector, err := mysql.NewConnector(config)
-	if err != nil {
-		return nil, errors.New("the database's address is malformed")
-	}
-	return sqlx.NewDb(sql.OpenDB(connector), "mysql"), nil
-}
-
-// CheckClerkKeys tells whether Clerk's keys are set. Its error is that one of the two
-// is missing, or what is wrong with it.
-func CheckClerkKeys() (configured bool, err error) {
-	name, publishable, _ := env.Read("CLERK_PUBLISHABLE_KEY", "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY")
-	secret := env.Get("CLERK_SECRET_KEY")
-	switch {
-	case publishable == "" && secret == "":
-		return false, nil
-	case publishable == "":
-		return false, fmt.Errorf("CLERK_SECRET_KEY is set in %s, CLERK_PUBLISHABLE_KEY is not: set both to use that Clerk instance, or neither for a local one", Source("CLERK_SECRET_KEY"))
-	case secret == "":
-		return false, fmt.Errorf("%s is set in %s, CLERK_SECRET_KEY is not: set both to use that Clerk instance, or neither for a local one", name, Source(name))
-	}
-	if _, err := clerkapi.FrontendHost(); err != nil {
-		return false, here(err)
-	}
-	_, err = clerkapi.SecretKey()
-	return err == nil, here(err)
 }

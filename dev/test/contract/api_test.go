@@ -42,7 +42,7 @@ func databases() map[string]func(*testing.T) *testkit.Server {
 func startServer(t *testing.T) *testkit.Server { return testkit.StartServer(t) }
 
 func startEmbedded(t *testing.T) *testkit.Server {
-	server, err := embeddedmysql.Start("127.0.0.1:0", "", io.Discard)
+	server, err := embeddedmysql.Start("127.0.0.1:0", io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,8 +22,8 @@ import (
 	"testing"
 	"time"
 
+	"warble/dev/local/dsn"
 	"warble/dev/local/process"
-	"warble/dev/local/project"
 	"warble/lib/database"
 )
 
@@ -158,7 +158,7 @@ func (s *Server) Start() error {
 	if err != nil {
 		return err
 	}
-	db, err := project.OpenDatabase(config)
+	db, err := dsn.Open(config)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"warble/dev/local/project"
+	"warble/dev/local/dsn"
 	"warble/lib/database"
 )
 
@@ -15,7 +15,7 @@ func TestTheServerCatchesMistakesWithZonesAndCharacterSets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := project.OpenDatabase(config)
+	db, err := dsn.Open(config)
 	if err != nil {
 		t.Fatal(err)
 	}

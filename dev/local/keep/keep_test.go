@@ -1,0 +1,151 @@
+package keep
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// number is a store of one number.
+type number struct{ atomic.Int64 }
+
+func (n *number) Changes() int64        { return n.Int64.Load() }
+func (n *number) Dump() ([]byte, error) { return []byte(fmt.Sprint(n.Changes(), ".")), nil }
+func (n *number) Load(dump []byte) error {
+	text, whole := strings.CutSuffix(string(dump), ".")
+	value, err := strconv.ParseInt(text, 10, 64)
+	if !whole || err != nil {
+		return errors.New("its end is missing\nsecond line")
+	}
+	n.Store(value)
+	return nil
+}
+
+// open opens a folder with a number in it.
+func open(t *testing.T, path string, fresh bool) (folder *Folder, n *number, found bool, said *bytes.Buffer) {
+	t.Helper()
+	n, said = &number{}, &bytes.Buffer{}
+	folder, err := Open(path, fresh, said)
+	if err == nil {
+		found, err = folder.Keep("number", n)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder, n, found, said
+}
+
+// closeAll is Close, and the end of the process: another may have the folder.
+func (f *Folder) closeAll() {
+	f.Close()
+	f.folder.Close()
+}
+
+func TestWhatChangedIsThereTomorrowAndAnotherRunDoesNotWriteThere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "made")
+	folder, n, found, _ := open(t, path, false)
+	if folder == nil || found {
+		t.Fatalf("an empty folder: %v, found %v", folder, found)
+	}
+	n.Store(7)
+	second, other, found, said := open(t, path, false)
+	other.Store(8)
+	if second.Close(); second != nil || found || said.Len() > 0 {
+		t.Errorf("a second run has the folder: %v, %v, %s", second, found, said)
+	}
+	folder.closeAll()
+	folder, n, found, _ = open(t, path, false)
+	if !found || n.Changes() != 7 {
+		t.Errorf("found %v, %d; want 7", found, n.Changes())
+	}
+	folder.closeAll()
+	folder, n, found, _ = open(t, path, true)
+	if found || n.Changes() != 0 {
+		t.Errorf("a fresh run finds %d", n.Changes())
+	}
+	folder.closeAll()
+	if text, err := os.ReadFile(filepath.Join(path, "number")); string(text) != "0." {
+		t.Errorf("a fresh run leaves %s, %v", text, err)
+	}
+}
+
+func TestADamagedFileIsSetAsideWithOneLine(t *testing.T) {
+	path := t.TempDir()
+	if err := os.WriteFile(filepath.Join(path, "number"), []byte("12"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	folder, _, found, said := open(t, path, false)
+	folder.closeAll()
+	aside, _ := filepath.Glob(filepath.Join(path, "number.damaged-*"))
+	if found || len(aside) != 1 || strings.Count(said.String(), "\n") != 1 || !strings.Contains(said.String(), "is damaged (its end is missing)") {
+		t.Fatalf("found %v, aside %v, said %q", found, aside, said)
+	}
+	if text, err := os.ReadFile(aside[0]); string(text) != "12" || !strings.Contains(said.String(), filepath.Base(aside[0])) {
+		t.Errorf("aside is %q, %v; said %q", text, err, said)
+	}
+}
+
+func TestAFileThatCannotBeWrittenIsTold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "folder")
+	folder, n, _, said := open(t, path, false)
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
+	n.Store(1)
+	if folder.closeAll(); !strings.Contains(said.String(), "number cannot be written: ") {
+		t.Errorf("said %q", said)
+	}
+}
+
+// kill -9 while somebody writes all the time leaves a whole file, and not an old one.
+// The test runs itself as the program that is killed.
+func TestAKilledProgramLeavesAWholeFileOfJustBefore(t *testing.T) {
+	path := os.Getenv("KEEP_TEST_CHILD")
+	if path != "" {
+		_, n, _, _ := open(t, path, false)
+		for {
+			n.Add(1)
+			time.Sleep(time.Millisecond)
+		}
+	}
+	path = t.TempDir()
+	var last int64
+	for round := range 5 {
+		child := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+		child.Env = append(os.Environ(), "KEEP_TEST_CHILD="+path)
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		// Writes that never pause must not put off the file.
+		for n, begun := new(number), time.Now(); n.Changes() <= last; time.Sleep(time.Millisecond) {
+			dump, err := os.ReadFile(filepath.Join(path, "number"))
+			if err == nil {
+				err = n.Load(dump)
+			}
+			if err != nil && !os.IsNotExist(err) {
+				t.Errorf("the file while the program runs: %q, %v", dump, err)
+			}
+			if time.Since(begun) > time.Minute {
+				t.Fatalf("round %d: the file stays at %d", round, n.Changes())
+			}
+		}
+		if err := child.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		child.Wait() // reports the kill
+		folder, n, found, said := open(t, path, false)
+		folder.closeAll()
+		if !found || n.Changes() <= last || said.Len() > 0 {
+			t.Fatalf("round %d: found %v, %d after %d, said %q", round, found, n.Changes(), last, said)
+		}
+		last = n.Changes()
+	}
+}
