@@ -3,11 +3,11 @@
 package bench
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/base64"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +23,15 @@ import (
 	"warble/dev/testkit/artifact"
 	"warble/dev/testkit/faults"
 )
+
+// Whoever runs `make bench` gets every figure. Of the page's places one is enough.
+func TestEveryBenchmarkReportsItsFigures(t *testing.T) {
+	command := exec.Command(os.Args[0], "-test.run=^$", "-test.bench=.", "-test.skip=FirstPost/././place=(feed|person)", "-test.benchtime=2x")
+	command.Env = append(os.Environ(), "ROWS=20000")
+	if output, err := command.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, output)
+	}
+}
 
 // author is the one of the floor's posts.
 const author = "user_floor"
@@ -81,8 +90,16 @@ func (s *side) call(b *testing.B, r *bridge.Request) {
 
 // reportTimes reports the median and the 99th percentile of what callers waited.
 func (s *side) reportTimes(b *testing.B) {
-	b.ReportMetric(ms(s.quantile(.5)), s.prefix+"p50-ms")
-	b.ReportMetric(ms(s.quantile(.99)), s.prefix+"p99-ms")
+	report(b, ms(s.quantile(.5)), s.prefix+"p50-ms")
+	report(b, ms(s.quantile(.99)), s.prefix+"p99-ms")
+}
+
+// report reports a figure. One that is not over 0 was not measured.
+func report(b *testing.B, figure float64, metric string) {
+	if !(figure > 0) {
+		b.Errorf("%s is %v", metric, figure)
+	}
+	b.ReportMetric(figure, metric)
 }
 
 // quantile is the time below which the share q of all is.
@@ -104,15 +121,16 @@ func cpu(b *testing.B, pid int) time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// peakMemory is the most memory that a process had resident, in bytes.
-func peakMemory(b *testing.B, pid int) int {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	_, rest, _ := bytes.Cut(status, []byte("VmHWM:"))
-	var n int
-	if _, err := fmt.Sscanf(string(rest), "%d kB", &n); err != nil {
-		b.Fatalf("no VmHWM in the status of process %d", pid)
+// peakMemory is the most memory that one of the side's processes had resident, in MB.
+func (s *side) peakMemory() (most float64) {
+	for _, pid := range s.function.Pids() {
+		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		_, peak, _ := strings.Cut(string(status), "VmHWM:")
+		var kB float64
+		fmt.Sscan(peak, &kB)
+		most = max(most, kB*1024/1e6)
 	}
-	return n << 10
+	return most
 }
 
 // compare asks two functions in turn, each of one process, and reports what a
@@ -135,13 +153,13 @@ func compare(b *testing.B, sides []*side) {
 	}
 	for i, s := range sides {
 		cpus[i] += cpu(b, s.function.Pids()[0])
-		b.ReportMetric(cpus[i].Seconds()*1e6/float64(len(s.times)), s.prefix+"cpu-µs")
+		report(b, cpus[i].Seconds()*1e6/float64(len(s.times)), s.prefix+"cpu-µs")
 		s.reportTimes(b)
 	}
-	b.ReportMetric(float64(cpus[0])/float64(cpus[1]), "cpu-ratio")
-	b.ReportMetric(float64(sides[0].quantile(.5))/float64(sides[1].quantile(.5)), "p50-ratio")
-	b.ReportMetric(float64(sides[0].bytes), "bytes")
-	b.ReportMetric(0, "ns/op") // of both together: says nothing
+	report(b, float64(cpus[0])/float64(cpus[1]), "cpu-ratio")
+	report(b, float64(sides[0].quantile(.5))/float64(sides[1].quantile(.5)), "p50-ratio")
+	b.ReportMetric(float64(sides[0].bytes), "bytes") // none of a deletion
+	b.ReportMetric(0, "ns/op")                       // of both together: says nothing
 }
 
 // What a caller waits for one request after another, and what CPU it takes. A
@@ -219,13 +237,9 @@ func BenchmarkCallersAtOnce(b *testing.B) {
 					}
 					wait.Wait()
 				}
-				b.ReportMetric(float64(callers*b.N)/time.Since(begun).Seconds(), s.prefix+"requests/s")
+				report(b, float64(callers*b.N)/time.Since(begun).Seconds(), s.prefix+"requests/s")
 				s.reportTimes(b)
-				peak := 0
-				for _, pid := range s.function.Pids() {
-					peak = max(peak, peakMemory(b, pid))
-				}
-				b.ReportMetric(float64(peak)/1e6, s.prefix+"peak-MB")
+				report(b, s.peakMemory(), s.prefix+"peak-MB")
 				s.function.Kill()
 			}
 			b.ReportMetric(0, "ns/op")
@@ -253,15 +267,17 @@ func BenchmarkColdStart(b *testing.B) {
 	}
 	for i, binary := range []string{artifact.Build(b).Functions["/api/posts/list"], w.floor} {
 		prefix := sides[i].prefix
-		b.ReportMetric(ms(ready[i])/float64(b.N), prefix+"ready-ms")
-		b.ReportMetric(ms(answered[i])/float64(b.N), prefix+"answered-ms")
-		b.ReportMetric(ms(used[i])/float64(b.N), prefix+"cpu-ms")
-		if info, err := os.Stat(binary); err == nil {
-			b.ReportMetric(float64(info.Size())/1e6, prefix+"binary-MB")
+		report(b, ms(ready[i])/float64(b.N), prefix+"ready-ms")
+		report(b, ms(answered[i])/float64(b.N), prefix+"answered-ms")
+		report(b, ms(used[i])/float64(b.N), prefix+"cpu-ms")
+		info, err := os.Stat(binary)
+		if err != nil {
+			b.Fatal(err)
 		}
+		report(b, float64(info.Size())/1e6, prefix+"binary-MB")
 	}
-	b.ReportMetric(float64(answered[0])/float64(answered[1]), "answered-ratio")
-	b.ReportMetric(float64(used[0])/float64(used[1]), "cpu-ratio")
+	report(b, float64(answered[0])/float64(answered[1]), "answered-ratio")
+	report(b, float64(used[0])/float64(used[1]), "cpu-ratio")
 	b.ReportMetric(0, "ns/op")
 }
 
@@ -315,10 +331,19 @@ func BenchmarkTable(b *testing.B) {
 				before, statements := readRows(b, db), len(proxy.Commands())
 				s.call(b, of(size)(1))
 				after := readRows(b, db)
-				b.ReportMetric(float64(len(proxy.Commands())-statements), "statements")
+				statements = len(proxy.Commands()) - statements
+				var rows [2]float64
 				for i, metric := range []string{"rows-read", "rows-sent"} {
-					// Reading the counters adds to them too.
-					b.ReportMetric(float64(after[i]-before[i]-(before[i]-idle[i])), metric)
+					rows[i] = after[i] - before[i] - (before[i] - idle[i]) // reading the counters adds to them too
+					b.ReportMetric(rows[i], metric)
+				}
+				report(b, float64(statements), "statements")
+				extra := 0. // rows that are read and not sent: the cursor's own post
+				if kind == "middle" {
+					extra = 1
+				}
+				if statements != 1 || rows[0]-rows[1] != extra || kind != "insert" && rows[1] != 21 {
+					b.Errorf("%d statements, rows read and sent %v; want 1, 21 rows sent, and %v read beside them", statements, rows, extra)
 				}
 			})
 		}
@@ -326,7 +351,7 @@ func BenchmarkTable(b *testing.B) {
 }
 
 // readRows returns how many rows the server has read and sent, by its own counters.
-func readRows(b *testing.B, db *sqlx.DB) (rows [2]int64) {
+func readRows(b *testing.B, db *sqlx.DB) (rows [2]float64) {
 	const query = `SELECT SUM(IF(VARIABLE_NAME LIKE 'HANDLER\\_READ%', VARIABLE_VALUE, 0)), SUM(IF(VARIABLE_NAME = 'ROWS_SENT', VARIABLE_VALUE, 0))
 FROM information_schema.GLOBAL_STATUS`
 	if err := db.QueryRow(query).Scan(&rows[0], &rows[1]); err != nil {

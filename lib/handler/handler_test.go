@@ -92,9 +92,12 @@ func TestReadersGetJSONThatTheCDNMayKeepForASecond(t *testing.T) {
 	if cc := got.header.Get("Cache-Control"); !strings.Contains(cc, "s-maxage=1,") || !strings.Contains(cc, "max-age=0") || !strings.Contains(cc, "stale-while-revalidate") {
 		t.Errorf("Cache-Control %q", cc)
 	}
-	private := serve(t, "GET", "/api/posts/1", nil, func(*Request) (*Response, error) { return &Response{Status: 200, Body: JSON(1)}, nil })
-	if cc := private.header.Get("Cache-Control"); cc != "private, no-store" {
-		t.Errorf("with a session: Cache-Control %q; want private, no-store", cc)
+	withSession := serve(t, "GET", "/api/posts/1", map[string]string{"authorization": "Bearer x"}, ok)
+	forNobodyElse := serve(t, "GET", "/api/posts/1", nil, func(*Request) (*Response, error) { return &Response{Status: 200, Body: JSON(1)}, nil })
+	for what, private := range map[string]served{"with a session": withSession, "without a lifetime": forNobodyElse} {
+		if cc := private.header.Get("Cache-Control"); cc != "private, no-store" {
+			t.Errorf("%s: Cache-Control %q; want private, no-store", what, cc)
+		}
 	}
 }
 
