@@ -19,11 +19,9 @@ type cloud struct {
 	calls  []string         // of the last run: method and address
 	killed func()           // ends the script
 
-	fail       int    // the call that fails, counted from 1; 0 for none
-	late       bool   // it does what was asked, and its answer is lost
-	kill       bool   // the script ends there, as when its job is cancelled
-	blind      string // the start of the addresses that a token may not see
-	neverReady bool   // no branch becomes ready
+	fail int  // the call that fails, counted from 1; 0 for none
+	late bool // it does what was asked, and its answer is lost
+	kill bool // the script ends there, as when its job is cancelled
 }
 
 // thing is a branch, a password, a variable or a deployment.
@@ -42,7 +40,7 @@ var tokens = map[string]string{"api.planetscale.com": "id:" + secretMark + "1", 
 // url is the DATABASE_URL with a password. In those of this cloud there is an @.
 func url(password thing) string {
 	plain := strings.ReplaceAll(password["plain_text"].(string), "@", "%40")
-	return fmt.Sprintf("mysql://%s:%s@%s/warble?sslaccept=strict", password["username"], plain, password["access_host_url"])
+	return fmt.Sprintf("mysql://%s:%s@db.example/warble?sslaccept=strict", password["username"], plain)
 }
 
 // list has the things that are so, the oldest first.
@@ -78,8 +76,7 @@ func (c *cloud) put(at string, fields thing) thing {
 // deploy is what Vercel does with each commit that is pushed.
 func (c *cloud) deploy(gitBranch, commit string) {
 	c.clock++
-	id := strconv.Itoa(c.clock)
-	meta := thing{"githubCommitSha": commit, "githubCommitRef": gitBranch}
+	id, meta := strconv.Itoa(c.clock), thing{"githubCommitSha": commit, "githubCommitRef": gitBranch}
 	c.put(deployments+id, thing{"uid": id, "name": "warble", "createdAt": c.clock, "meta": meta})
 }
 
@@ -89,7 +86,7 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.clock++
 	c.calls = append(c.calls, r.Method+" "+r.Host+r.URL.Path)
 	failing := c.fail == len(c.calls)
-	status, answer := http.StatusServiceUnavailable, any(nil)
+	status, answer := http.StatusServiceUnavailable, any("try again later")
 	if !failing || c.late {
 		status, answer = c.answer(r, text)
 	}
@@ -98,9 +95,6 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if failing && c.late {
 		panic(http.ErrAbortHandler) // the connection ends without an answer
-	}
-	if status >= 400 {
-		answer = thing{"message": http.StatusText(status)}
 	}
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(answer)
@@ -117,13 +111,11 @@ func (c *cloud) answer(r *http.Request, text []byte) (status int, answer any) {
 	switch _, exists := c.things[at]; {
 	case r.Header.Get("Authorization") != tokens[r.Host] || r.Host == "api.vercel.com" && r.FormValue("teamId") != "team_1":
 		return http.StatusForbidden, nil
-	case c.blind != "" && strings.HasPrefix(all, c.blind):
-		return http.StatusNotFound, nil
 	case r.Method == "DELETE" && exists && branch["production"] != true:
 		maps.DeleteFunc(c.things, func(other string, _ thing) bool { return strings.HasPrefix(other+"/", all) })
 		return http.StatusOK, nil
 	case get && exists:
-		defer c.put(at, thing{"ready": !c.neverReady}) // by the next time
+		defer c.put(at, thing{"ready": branch["stuck"] == nil}) // by the next time
 		return http.StatusOK, c.things[at]
 	case post && all == branches && asked["parent_branch"] == "main" && c.things[all+name] == nil:
 		return http.StatusCreated, c.put(all+name, thing{"name": name, "production": false, "ready": false})
@@ -136,21 +128,20 @@ func (c *cloud) answer(r *http.Request, text []byte) (status int, answer any) {
 		return http.StatusOK, thing{"data": listed, "next_page": next}
 	case post && strings.HasSuffix(at, "/passwords") && branch["ready"] == true && branch["production"] == false &&
 		(asked["role"] == "admin") == (asked["ttl"] != nil): // what a cancelled job leaves must end
-		maps.Copy(asked, thing{"id": id, "username": "user" + id, "plain_text": "p@" + secretMark + id, "access_host_url": "db.example"})
+		asked["id"], asked["username"], asked["plain_text"], asked["access_host_url"] = id, "user"+id, "p@"+secretMark+id, "db.example"
 		return http.StatusCreated, c.put(all+id, asked)
 	case get && all == variables:
 		return http.StatusOK, thing{"envs": c.below(variables, "value")}
 	case post && all == variables && asked["type"] == "sensitive":
 		maps.Copy(asked, thing{"id": id, "updatedAt": c.clock})
 		return http.StatusCreated, thing{"created": c.put(all+id, asked)}
-	case get && all == deployments && r.FormValue("projectId") == "prj_1":
-		return http.StatusOK, thing{"deployments": slices.DeleteFunc(c.below(all, ""), func(d thing) bool {
-			commit := d["meta"].(thing)["githubCommitSha"]
-			return r.Form.Has("meta-githubCommitSha") && r.FormValue("meta-githubCommitSha") != commit ||
-				r.FormValue("target") == "preview" && d["target"] != nil
+	case get && all == deployments && r.FormValue("projectId") == "prj_1" && r.FormValue("target") == "preview":
+		return http.StatusOK, thing{"deployments": c.list(func(_ string, d thing) bool {
+			meta, _ := d["meta"].(thing)
+			return meta["githubCommitSha"] == r.FormValue("meta-githubCommitSha") && d["target"] == nil
 		})}
-	case post && at == "api.vercel.com/v13/deployments" && r.FormValue("forceNew") == "1" && name == "warble" && asked["target"] == nil:
-		if again := maps.Clone(c.things[deployments+fmt.Sprint(asked["deploymentId"])]); again != nil {
+	case post && at == "api.vercel.com/v13/deployments" && r.FormValue("forceNew") == "1" && asked["target"] == nil:
+		if again := maps.Clone(c.things[deployments+fmt.Sprint(asked["deploymentId"])]); again != nil && name == "warble" {
 			again["uid"], again["createdAt"] = id, c.clock
 			return http.StatusOK, c.put(deployments+id, again)
 		}

@@ -15,7 +15,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,6 +26,8 @@ import (
 const (
 	commit    = "0123abc"
 	gitBranch = "feature/one"
+
+	everything = "branch password variable"
 )
 
 // deployed is what is there before the script runs: production, what others have, and
@@ -41,11 +42,10 @@ func deployed() cloud {
 		variables + "id4":      {"id": "id4", "key": "CLERK_SECRET_KEY", "target": []any{"preview"}, "gitBranch": gitBranch},
 		variables + "id5":      {"id": "id5", "key": "DATABASE_URL", "target": []any{"preview", "production"}, "gitBranch": gitBranch},
 	}}
-	c.deploy(gitBranch, commit)
+	for _, gitBranch := range []string{gitBranch, "other", gitBranch, gitBranch} {
+		c.deploy(gitBranch, commit)
+	}
 	c.put(deployments+"1001", thing{"target": "production"})
-	c.deploy("other", commit)
-	c.deploy(gitBranch, commit)
-	c.deploy(gitBranch, commit)
 	return c
 }
 
@@ -81,8 +81,6 @@ func (c *cloud) of(gitBranch, which string) []thing {
 	return c.list(func(at string, one thing) bool { return kind(at, one, gitBranch) == which })
 }
 
-const everything = "branch password variable"
-
 // without is a cloud where people removed things of these kinds by hand.
 func (c cloud) without(gitBranch, kinds string) cloud {
 	c.things = maps.Clone(c.things)
@@ -91,13 +89,7 @@ func (c cloud) without(gitBranch, kinds string) cloud {
 }
 
 // gojq is jq, but starts five times as fast.
-var gojq = sync.OnceValue(func() string {
-	path, err := exec.Command("go", "tool", "-n", "gojq").Output()
-	if err != nil {
-		panic(err)
-	}
-	return strings.TrimSpace(string(path))
-})
+var gojq, noGojq = exec.Command("go", "tool", "-n", "gojq").Output()
 
 // run runs the script on a cloud, and returns what that became. The script is in an
 // empty folder that must stay empty, and may neither print a secret nor have one
@@ -105,15 +97,14 @@ var gojq = sync.OnceValue(func() string {
 func run(t *testing.T, jq string, before cloud, args ...string) (after cloud, log string, ok bool) {
 	t.Helper()
 	home := t.TempDir()
-	script, _ := filepath.Abs("preview.sh")
-	programs, _ := filepath.Abs("testdata/programs")
+	here, _ := filepath.Abs(".")
 	var out bytes.Buffer
-	cmd := exec.Command("sh", append([]string{script}, args...)...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = filepath.Join(home, "empty"), &out, &out
+	cmd := exec.Command("sh", append([]string{here + "/preview.sh"}, args...)...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = home+"/empty", &out, &out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // for a cloud that kills it
-	cmd.Env = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"), "JQ="+jq, "HOME="+home, "GITHUB_ACTIONS=true",
-		"PLANETSCALE_ORG=acme", "PLANETSCALE_DATABASE=warble", "PLANETSCALE_SERVICE_TOKEN_ID=id", "PLANETSCALE_SERVICE_TOKEN="+secretMark+"1",
-		"VERCEL_ORG_ID=team_1", "VERCEL_PROJECT_ID=prj_1", "VERCEL_TOKEN="+secretMark+"2")
+	cmd.Env = append(os.Environ(), "PATH="+here+"/testdata/programs:"+os.Getenv("PATH"), "JQ="+jq, "HOME="+home,
+		"GITHUB_ACTIONS=true", "PLANETSCALE_ORG=acme", "PLANETSCALE_DATABASE=warble", "PLANETSCALE_SERVICE_TOKEN_ID=id",
+		"PLANETSCALE_SERVICE_TOKEN="+secretMark+"1", "VERCEL_ORG_ID=team_1", "VERCEL_PROJECT_ID=prj_1", "VERCEL_TOKEN="+secretMark+"2")
 
 	after = before
 	after.things, after.calls = maps.Clone(before.things), nil
@@ -124,8 +115,8 @@ func run(t *testing.T, jq string, before cloud, args ...string) (after cloud, lo
 		defer one.Unlock()
 		after.ServeHTTP(w, r)
 	}))
-	curlrc := fmt.Sprintf("insecure\nnoproxy = *\nconnect-to = \"::%s\"\n", services.Listener.Addr())
-	if err := errors.Join(os.Mkdir(cmd.Dir, 0o700), os.WriteFile(filepath.Join(home, ".curlrc"), []byte(curlrc), 0o600)); err != nil {
+	curlrc := fmt.Appendf(nil, "insecure\nnoproxy = *\nconnect-to = \"::%s\"\n", services.Listener.Addr())
+	if err := errors.Join(noGojq, os.Mkdir(cmd.Dir, 0o700), os.WriteFile(home+"/.curlrc", curlrc, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	one.Lock()
@@ -136,7 +127,7 @@ func run(t *testing.T, jq string, before cloud, args ...string) (after cloud, lo
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		t.Fatal(err)
 	}
-	arguments, _ := os.ReadFile(filepath.Join(home, "arguments"))
+	arguments, _ := os.ReadFile(home + "/arguments")
 	for line := range strings.Lines(out.String() + string(arguments)) {
 		if strings.Contains(line, secretMark) && !strings.HasPrefix(line, "::add-mask::") {
 			t.Errorf("a secret is in the log, or an argument that every process can see: %s", line)
@@ -153,7 +144,7 @@ func run(t *testing.T, jq string, before cloud, args ...string) (after cloud, lo
 // refuse, with these words.
 func step(t *testing.T, before cloud, refusal string, args ...string) (after cloud, log string) {
 	t.Helper()
-	after, log, ok := run(t, gojq(), before, args...)
+	after, log, ok := run(t, strings.TrimSpace(string(gojq)), before, args...)
 	action, gitBranch := args[0], args[1]
 	branch, passwords, variable := after.of(gitBranch, "branch"), after.of(gitBranch, "password"), after.of(gitBranch, "variable")
 	if is, was := after.of(gitBranch, "rest"), before.of(gitBranch, "rest"); !same(is, was) {
@@ -171,8 +162,7 @@ func step(t *testing.T, before cloud, refusal string, args ...string) (after clo
 			t.Errorf("the next run takes variable and password for a pair")
 		}
 	}
-	left := len(branch) + len(variable)
-	switch deployed := after.of(gitBranch, "deployment"); {
+	switch left, deployed := len(branch)+len(variable), after.of(gitBranch, "deployment"); {
 	case ok != (failed+refusal == "") || !strings.Contains(log, refusal):
 		t.Errorf("it ends well: %v; call %q failed, and it has to refuse with %q", ok, failed, refusal)
 	case failed != "" && !after.kill && !strings.Contains(log, "503") && !strings.Contains(log, "Empty reply"):
@@ -182,7 +172,7 @@ func step(t *testing.T, before cloud, refusal string, args ...string) (after clo
 	case action == "close" && failed != "" && !after.kill && (left > 1 || strings.Count(log, "dashboard") < left):
 		t.Errorf("neither variable nor branch is removed, or it does not say how to remove what is left")
 	case action != "open" || !ok || gitBranch == "main":
-	case len(branch) != 1 || branch[0]["schema"] != true || len(passwords) != 1 || passwords[0]["role"] != "readwriter" || len(variable) != 1:
+	case left != 2 || len(branch) != 1 || branch[0]["schema"] != true || len(passwords) != 1 || passwords[0]["role"] != "readwriter":
 		t.Errorf("want one branch with the schema, one password that reads and writes, and one variable")
 	default:
 		newest := deployed[len(deployed)-1]
@@ -228,10 +218,13 @@ func TestAnyStepMayFailAndNoDatabaseIsSharedOrLeft(t *testing.T) {
 	}
 	var tries []try
 	open, _ := step(t, deployed(), "", "open", gitBranch, commit)
-	for _, state := range []try{{"open", everything, true, 0}, {"open", "password", false, 0}, {"close", "", true, 0}, {"close", "", false, 0}} {
+	for _, state := range []try{
+		{"open", everything, true, 0}, {"open", "password", false, 0}, {"close", "", true, 0}, {"close", "", false, 0},
+	} {
 		whole, _ := step(t, open.without(gitBranch, state.removed), "", state.action, gitBranch, commit)
 		for i, call := range whole.calls {
-			if state.fail = i + 1; !state.late || !strings.HasPrefix(call, "GET") { // a look that fails is the same early and late
+			state.fail = i + 1
+			if !state.late || !strings.HasPrefix(call, "GET") { // a look that fails is the same early and late
 				tries = append(tries, state)
 			}
 		}
@@ -263,29 +256,21 @@ func TestAnyStepMayFailAndNoDatabaseIsSharedOrLeft(t *testing.T) {
 func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 	open, _ := step(t, deployed(), "", "open", gitBranch, commit)
 	own := branches + branchOf(gitBranch)
-	production := thing{"production": true}
+	production, stuck := thing{"production": true}, thing{"ready": false, "stuck": true}
 	for name, test := range map[string]struct {
-		change  func(*cloud)
-		removed string
-		actions string
-		branch  string
-		refusal string
+		change                            func(*cloud)
+		removed, actions, branch, refusal string
 	}{
 		"production's git branch": {func(*cloud) {}, "", "open close", "main", ""},
 		"a flag":                  {func(*cloud) {}, "", "open close", "-rf", "begins with a dash"},
 		"no action":               {func(*cloud) {}, "", "reopen", gitBranch, "open or close"},
 		"promoted to production":  {func(c *cloud) { c.put(own, production) }, "variable", "open close", gitBranch, "a production branch"},
-		"a token for no branch":   {func(c *cloud) { c.blind = branches }, "variable", "open close", gitBranch, "branches/main: 404"},
-		"no list of variables":    {func(c *cloud) { c.blind = variables; c.put(own, production) }, "", "close", gitBranch, "team_1: 404"},
+		"a token for no branch":   {func(c *cloud) { delete(c.things, branches+"main") }, everything, "open close", gitBranch, "/main: 404"},
 		"no right to make one":    {func(c *cloud) { c.fail = 3 }, everything, "open", gitBranch, ""},
-		"never ready": {func(c *cloud) {
-			c.neverReady = true
-			c.put(own, thing{"ready": false})
-		}, "", "open", gitBranch, "not ready after ten minutes"},
+		"never ready":             {func(c *cloud) { c.put(own, stuck) }, "", "open", gitBranch, "ten minutes"},
 		"passwords of people": {func(c *cloud) { // more than a page, with names like ours
 			for i := range 150 {
-				name := []string{"preview of Ada's", "pushing by hand"}[i%2]
-				c.put(fmt.Sprintf("%s/passwords/%d", own, i), thing{"id": strconv.Itoa(i), "name": name})
+				c.put(fmt.Sprint(own, "/passwords/", i), thing{"id": fmt.Sprint(i), "name": "Ada's, to push and preview"})
 			}
 		}, "", "open", gitBranch, ""},
 	} {
@@ -298,6 +283,58 @@ func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 					t.Errorf("left %v; want all as it was, %v: %s", after.things, before.things, log)
 				}
 			})
+		}
+	}
+}
+
+const workflows = "../../.github/workflows/"
+
+// An action's tag can be moved to other code, which would get the tokens.
+func TestActionsOfTheWorkflowsArePinned(t *testing.T) {
+	files, err := filepath.Glob(workflows + "*.yml")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("workflows: %v, %v", files, err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if strings.Contains(line, "uses:") && !regexp.MustCompile(`uses: [\w./-]+@[0-9a-f]{40} # v\d`).MatchString(line) {
+				t.Errorf("%s: %s; want a commit, and its version in a comment", filepath.Base(file), strings.TrimSpace(line))
+			}
+		}
+	}
+}
+
+// Who can open a pull request could otherwise run code with the tokens of Vercel
+// and PlanetScale, or share the database of another fork's branch.
+func TestThePreviewWorkflowTakesOnlyTheSchemaOfAPullRequest(t *testing.T) {
+	text, err := os.ReadFile(workflows + "preview.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	workflow := regexp.MustCompile(`(?m)^\s*#.*\n`).ReplaceAllString(string(text), "")
+	for _, want := range []string{
+		"ref: ${{ github.event.pull_request.base.sha }}",
+		"/contents/schema.sql?ref=$COMMIT\" >schema.sql",
+		"persist-credentials: false",
+		"name: preview-database",
+		"group: preview-${{ github.event.pull_request.head.repo.full_name }}-${{ github.head_ref }}",
+		"unset GH_TOKEN",
+	} {
+		if !strings.Contains(workflow, want) {
+			t.Errorf("preview.yml has no %s", want)
+		}
+	}
+	if strings.Contains(workflow, "pull_request_target") || strings.Count(workflow, "actions/checkout@") != 1 {
+		t.Error("preview.yml checks out more than the base's code, or gives forks the secrets")
+	}
+	_, script, _ := strings.Cut(workflow, "run: |")
+	for line := range strings.Lines(script) {
+		if strings.Contains(line, "${{") && !regexp.MustCompile(`^ +(\w+|ref|if|group): `).MatchString(line) {
+			t.Errorf("a value that others choose is in a script's text: %s", line)
 		}
 	}
 }
