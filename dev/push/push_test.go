@@ -27,6 +27,7 @@ import (
 	"warble/dev/testkit"
 	"warble/dev/testkit/mariadb"
 	"warble/dev/testkit/shards"
+	"warble/dev/testkit/teston"
 	"warble/lib/database"
 )
 
@@ -51,7 +52,7 @@ func TestMain(m *testing.M) {
 	os.Exit(func() int {
 		text, err := os.ReadFile("../../schema.sql")
 		schemaSQL = string(text)
-		if err == nil && testkit.Given == "" { // else only TestEachShardIsComparedAndMended runs
+		if err == nil && teston.Given == "" { // else only TestEachShardIsComparedAndMended runs
 			if maria, err = mariadb.New(); err == nil {
 				defer maria.Close()
 			}

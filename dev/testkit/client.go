@@ -1,11 +1,12 @@
 package testkit
 
 import (
-	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -19,15 +20,24 @@ import (
 // Nobody is in the place of a user's id where there is no session.
 const Nobody = ""
 
-// OpenAPI is the description of the API, which is read once.
-var OpenAPI = sync.OnceValues(func() (*openapi.Description, error) { return openapi.Read(Root()) })
+var readOpenAPI = sync.OnceValues(func() (*openapi.Description, error) { return openapi.Read(Root()) })
+
+// OpenAPI is the description of the API.
+func OpenAPI(tb testing.TB) *openapi.Description {
+	tb.Helper()
+	description, err := readOpenAPI()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return description
+}
 
 // A Client sends requests to a Warble, as any of the users whom a Clerk instance
 // signs tokens for. Every answer is held against openapi.json. Its methods are
 // safe for concurrent use.
 type Client struct {
 	tb     testing.TB
-	url    string // Warble's origin
+	origin string // Warble's
 	clerk  *fakeclerk.Clerk
 	tokens *sync.Map // by user: one lasts a minute, and signing is slow
 	http   *http.Client
@@ -38,11 +48,11 @@ type token struct {
 	signed time.Time
 }
 
-// NewClient returns a client of the Warble at a URL whose functions trust a Clerk
+// NewClient returns a client of the Warble at an origin whose functions trust a Clerk
 // instance.
-func NewClient(tb testing.TB, url string, clerk *Clerk) *Client {
+func NewClient(tb testing.TB, origin string, clerk *Clerk) *Client {
 	return &Client{
-		tb: tb, url: url, clerk: clerk.Clerk, tokens: &sync.Map{},
+		tb: tb, origin: origin, clerk: clerk.Clerk, tokens: &sync.Map{},
 		http: &http.Client{
 			Timeout:   30 * time.Second,
 			Transport: &http.Transport{MaxIdleConnsPerHost: 100},
@@ -69,23 +79,11 @@ func (c *Client) Token(user string) string {
 	return signed.text
 }
 
-// ForgetTokens has Token sign new ones, as after a change of Clerk's key.
-func (c *Client) ForgetTokens() { c.tokens.Clear() }
-
-// CheckOpenAPI is Check of OpenAPI.
-func CheckOpenAPI(request *http.Request, status int, header http.Header, body []byte) (operation string, err error) {
-	description, err := OpenAPI()
-	if err != nil {
-		return "", err
-	}
-	return description.Check(request, status, header, body)
-}
-
 // Try sends a request as a user, or as Nobody. A body is sent as JSON. Headers
 // come in pairs of name and value, and replace what is sent otherwise. An error
 // is a request without an answer.
 func (c *Client) Try(user, method, path, body string, headers ...string) (Answer, error) {
-	request, err := http.NewRequest(method, c.url+path, strings.NewReader(body))
+	request, err := http.NewRequest(method, c.origin+path, strings.NewReader(body))
 	if err != nil {
 		return Answer{}, err
 	}
@@ -109,7 +107,7 @@ func (c *Client) Try(user, method, path, body string, headers ...string) (Answer
 	}
 	// Vercel's own words for a function that died are not the API's.
 	died := response.StatusCode == http.StatusInternalServerError && strings.HasPrefix(string(text), "FUNCTION_")
-	if _, err := CheckOpenAPI(request, response.StatusCode, response.Header, text); err != nil && !died {
+	if _, err := OpenAPI(c.tb).Check(request, response.StatusCode, response.Header, text); err != nil && !died {
 		c.tb.Error(err)
 	}
 	return NewAnswer(response.StatusCode, response.Header, text)
@@ -141,25 +139,25 @@ func (c *Client) Publish(user, content string, headers ...string) Post {
 	return c.Must(http.StatusCreated, user, "POST", "/api/posts", Content(content), headers...).Post
 }
 
-// Walk reads all pages of a list, and returns their posts and number. The query
-// is empty or begins with a question mark.
+// Walk reads all pages of a list from one on, whose query it is given, and returns their
+// posts and number.
 func (c *Client) Walk(user, query string) (posts []Post, pages int) {
 	c.tb.Helper()
-	for at := "/api/posts" + query; ; {
-		got := c.Must(http.StatusOK, user, "GET", at, "")
+	values, err := url.ParseQuery(query)
+	for err == nil {
+		got := c.Must(http.StatusOK, user, "GET", "/api/posts?"+values.Encode(), "")
 		posts, pages = append(posts, got.Posts...), pages+1
 		if got.Next == "" {
 			return posts, pages
 		}
-		if strings.HasSuffix(at, "&before="+got.Next) {
-			c.tb.Fatalf("GET %s leads to itself: the reader gets no further", at)
+		if got.Next == values.Get("before") {
+			err = errors.New("a page leads to itself: the reader gets no further")
 		}
-		query = before.ReplaceAllString(query, "")
-		at = "/api/posts" + cmp.Or(query, "?") + "&before=" + got.Next
+		values.Set("before", got.Next)
 	}
+	c.tb.Fatalf("GET /api/posts?%s: %v", query, err)
+	return nil, 0
 }
-
-var before = regexp.MustCompile(`&before=[^&]*`)
 
 // Content is the body of a request that publishes or edits a post.
 func Content(text string) string {

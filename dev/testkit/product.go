@@ -1,10 +1,7 @@
-// Package testkit runs Warble for tests as `make run` does: command run, built
-// with the race detector, as a process of its own.
 package testkit
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,7 +12,6 @@ import (
 	"time"
 
 	"warble/dev/local/process"
-	"warble/dev/local/project"
 )
 
 // timeout bounds waiting for a process to start or to end. Its first start on
@@ -32,7 +28,8 @@ type Product struct {
 	process *process.Process
 }
 
-// Binary is command run itself, for tests of its start. It is built once per test process.
+// Binary is command run itself, for tests of its start. It is built once per test process,
+// and Go links it only when it has changed.
 func Binary(tb testing.TB) string {
 	tb.Helper()
 	binary, err := build()
@@ -42,38 +39,20 @@ func Binary(tb testing.TB) string {
 	return binary
 }
 
-var build = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "warble-run-")
-	if err != nil {
+var build = sync.OnceValues(func() (binary string, err error) {
+	cache := filepath.Join(Root(), "dev/.cache")
+	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return "", err
 	}
-	binary := filepath.Join(dir, "run")
-	command := exec.Command("go", "build", "-race", "-tags=gms_pure_go", "-o", binary, "./run")
+	binary = filepath.Join(cache, "run-race")
+	command := exec.Command("go", "build", "-race", "-tags=gms_pure_go", "-buildvcs=false", "-ldflags=-s -w", "-o", binary, "./run")
 	command.Dir = filepath.Join(Root(), "dev")
+	command.Env = append(os.Environ(), "GOTMPDIR="+cache) // from where it is put in place by a rename: another process may run it
 	if output, err := command.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build command run: %w\n%s", err, output)
 	}
 	return binary, nil
 })
-
-// Root is the repository's folder.
-func Root() string {
-	root, err := project.Root()
-	if err != nil {
-		panic(err) // a test that runs elsewhere is a mistake of ours
-	}
-	return root
-}
-
-// FreePort is a loopback port that nothing listened on just now.
-func FreePort(tb testing.TB) int {
-	listener, err := net.Listen("tcp", "localhost:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
-}
 
 // Start runs Warble on a free port until the test ends. Nothing is configured
 // but what environment says: with none, database and Clerk are local. A test

@@ -4,7 +4,6 @@ package contract
 
 import (
 	"io"
-	"os"
 	"testing"
 
 	"github.com/jmoiron/sqlx"
@@ -13,13 +12,14 @@ import (
 	"warble/dev/local/fakeclerk"
 	"warble/dev/testkit"
 	"warble/dev/testkit/faults"
+	"warble/dev/testkit/teston"
 )
 
 // api is a running Warble, a client of it, and what it stands on.
 type api struct {
 	*testkit.Product
 	*testkit.Client
-	server *testkit.Server
+	server *teston.Server
 	db     *sqlx.DB // past the functions
 }
 
@@ -32,22 +32,20 @@ const (
 
 // databases are those that the contract holds on: the given one alone, where
 // there is one.
-func databases() map[string]func(*testing.T) *testkit.Server {
-	if testkit.Given != "" {
-		return map[string]func(*testing.T) *testkit.Server{"given": startServer}
+func databases() map[string]func(testing.TB) *teston.Server {
+	if teston.Given != "" {
+		return map[string]func(testing.TB) *teston.Server{"given": teston.Start}
 	}
-	return map[string]func(*testing.T) *testkit.Server{"embedded": startEmbedded, "MariaDB": startServer}
+	return map[string]func(testing.TB) *teston.Server{"embedded": startEmbedded, "MariaDB": teston.Start}
 }
 
-func startServer(t *testing.T) *testkit.Server { return testkit.StartServer(t) }
-
-func startEmbedded(t *testing.T) *testkit.Server {
+func startEmbedded(tb testing.TB) *teston.Server {
 	server, err := embeddedmysql.Start("127.0.0.1:0", io.Discard)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { server.Close() })
-	return &testkit.Server{URL: server.URL(), Name: "embedded"}
+	tb.Cleanup(func() { server.Close() })
+	return &teston.Server{URL: server.URL()}
 }
 
 // eachDatabase runs a check on each database, each with a Warble of its own.
@@ -61,9 +59,8 @@ func eachDatabase(t *testing.T, environment map[string]string, check func(t *tes
 }
 
 // open starts Warble on a server, whose database it brings to schema.sql.
-func open(t *testing.T, server *testkit.Server, environment map[string]string) *api {
+func open(t *testing.T, server *teston.Server, environment map[string]string) *api {
 	t.Helper()
-	testkit.CountCase(server.Name)
 	clerk := testkit.StartClerk(t, fakeclerk.Config{})
 	db := testkit.Database(t, server.URL)
 	product := testkit.Start(t, clerk.Environment(server.URL, environment))
@@ -71,14 +68,8 @@ func open(t *testing.T, server *testkit.Server, environment map[string]string) *
 }
 
 // behindFaults opens Warble on a server that it reaches through a proxy.
-func behindFaults(t *testing.T, server *testkit.Server) (*api, *faults.Proxy) {
+func behindFaults(t *testing.T, server *teston.Server) (*api, *faults.Proxy) {
 	t.Helper()
 	proxy := faults.New(t, server.URL)
 	return open(t, server, map[string]string{"DATABASE_URL": proxy.URL()}), proxy
-}
-
-func TestMain(m *testing.M) {
-	status := m.Run()
-	testkit.PrintCases("contract")
-	os.Exit(status)
 }

@@ -9,12 +9,13 @@ import (
 	"warble/dev/testkit"
 	"warble/dev/testkit/faults"
 	"warble/dev/testkit/mariadb"
+	"warble/dev/testkit/teston"
 )
 
 func TestPeopleGoOnWritingAfterAFailover(t *testing.T) {
 	t.Parallel()
-	if testkit.Given != "" {
-		testkit.LeaveOut(t, "a failover: it takes a second server, and the right to make the first one read-only")
+	if teston.Given != "" {
+		teston.LeaveOut(t, "a failover: it takes a second server, and the right to make the first one read-only")
 	}
 	before, after := mariadb.Start(t), mariadb.Start(t)
 	for _, server := range []*mariadb.Server{before, after} {
@@ -25,7 +26,7 @@ func TestPeopleGoOnWritingAfterAFailover(t *testing.T) {
 		}
 	}
 	primary := faults.New(t, "mysql://app:app@"+before.Addr()+"/warble")
-	a := open(t, &testkit.Server{URL: before.URL(), Name: "MariaDB"}, map[string]string{"DATABASE_URL": primary.URL()})
+	a := open(t, &teston.Server{URL: before.URL()}, map[string]string{"DATABASE_URL": primary.URL()})
 	atOnce := func(n int, f func(i int)) {
 		var all sync.WaitGroup
 		for i := range n {

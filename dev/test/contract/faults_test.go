@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"warble/dev/testkit"
+	"warble/dev/testkit/teston"
 )
 
 func TestAWarmRequestCostsOneCommand(t *testing.T) {
 	t.Parallel()
-	a, proxy := behindFaults(t, testkit.StartServer(t))
+	a, proxy := behindFaults(t, teston.Start(t))
 	post := a.Publish(ada, "hello", "Idempotency-Key", "k") // warm, and Ada's profile known
 	other := a.Publish(ada, "to delete")
 	for _, test := range []struct {
@@ -64,7 +65,7 @@ type call struct {
 
 func TestConnectionsThatDiedInTheMeantimeCostNoFailedRequest(t *testing.T) {
 	t.Parallel()
-	a, proxy := behindFaults(t, testkit.StartServer(t))
+	a, proxy := behindFaults(t, teston.Start(t))
 	for _, call := range slices.Repeat(calls(a.Publish(ada, "hello")), 10) {
 		proxy.Cut() // as a frozen instance finds its connections
 		if got := a.Call(call.who, call.method, call.path, call.body); got.Status != call.status {
@@ -75,7 +76,7 @@ func TestConnectionsThatDiedInTheMeantimeCostNoFailedRequest(t *testing.T) {
 
 func TestDatabaseDownIsA503AndBackIsAnAnswerWithoutARestart(t *testing.T) {
 	t.Parallel()
-	a, proxy := behindFaults(t, testkit.StartServer(t))
+	a, proxy := behindFaults(t, teston.Start(t))
 	for _, call := range calls(a.Publish(ada, "hello")) {
 		proxy.Down()
 		a.Call(call.who, call.method, call.path, call.body).WantProblem(t, call.method, 503)
@@ -93,9 +94,9 @@ func TestDatabaseDownIsA503AndBackIsAnAnswerWithoutARestart(t *testing.T) {
 // posts that are there, as when a sequence is behind.
 func TestIDsThatRunIntoExistingOnesAreAnOutageAndNameTheSequence(t *testing.T) {
 	t.Parallel()
-	server := testkit.StartServer(t)
+	server := teston.Start(t)
 	if len(server.Shards) == 1 {
-		testkit.LeaveOut(t, "ids that run into existing ones: Vitess refuses triggers, and without shards no sequence gives the ids")
+		teston.LeaveOut(t, "ids that run into existing ones: Vitess refuses triggers, and without shards no sequence gives the ids")
 	}
 	a := open(t, server, nil)
 	post := a.Publish(ada, "hello")

@@ -2,12 +2,15 @@ package contract
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"warble/dev/testkit"
+	"warble/dev/testkit/teston"
 
 	"github.com/mmcdole/gofeed/atom"
 	"golang.org/x/net/html"
@@ -16,7 +19,7 @@ import (
 // A thousand rows at a time are too many for the embedded engine on a busy machine.
 func TestPeopleDeleteAllTheirPostsInPiecesAndNobodyElses(t *testing.T) {
 	t.Parallel()
-	a := open(t, testkit.StartServer(t), nil)
+	a := open(t, teston.Start(t), nil)
 	const posts = 1003
 	var args []any
 	at := time.Now().UTC().Truncate(time.Millisecond)
@@ -108,7 +111,8 @@ func sharesPosts(t *testing.T, a *api) {
 	const hostile = `"><script>alert(1)</script><meta property="og:title" content='evil'> & ' &quot;`
 	post := a.Publish(ada, hostile)
 	address := fmt.Sprintf("/p/%v", post.ID)
-	for _, agent := range testkit.Robots {
+	robots := agents(t, "robots.txt")
+	for _, agent := range robots {
 		got := a.Must(200, nobody, "GET", address, "", "User-Agent", agent)
 		meta, elements := tags(t, got.Text)
 		for property, want := range map[string]string{
@@ -124,15 +128,30 @@ func sharesPosts(t *testing.T, a *api) {
 			t.Errorf("%s gets a script:\n%s", agent, got.Text)
 		}
 	}
-	for _, agent := range testkit.People {
+	for _, agent := range append(agents(t, "people.txt"), "") { // or none
 		if got := a.Must(200, nobody, "GET", address, "", "User-Agent", agent); !strings.Contains(got.Text, "/js/main.js") {
 			t.Errorf("%s does not get the page", agent)
 		}
 	}
 
 	a.Must(204, ada, "DELETE", post.Path(), "")
-	gone := a.Must(404, nobody, "GET", address, "", "User-Agent", testkit.Robots[0])
+	gone := a.Must(404, nobody, "GET", address, "", "User-Agent", robots[0])
 	if meta, _ := tags(t, gone.Text); meta["robots"] != "noindex" || gone.Header.Get("X-Robots-Tag") != "noindex" {
 		t.Errorf("a post that is gone = %v\n%s\nwant noindex", gone.Header, gone.Text)
 	}
+}
+
+// agents are the User-Agent headers in a file, without its comments.
+func agents(t *testing.T, file string) (agents []string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "#") {
+			agents = append(agents, strings.TrimSpace(line))
+		}
+	}
+	return agents
 }

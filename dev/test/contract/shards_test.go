@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"warble/dev/testkit"
+	"warble/dev/testkit/teston"
 )
 
 // What dev/docs/sharding.md says of each statement, by Vitess's own plan for the
@@ -14,12 +15,12 @@ import (
 // costs more with each shard that is added.
 func TestOnShardsAStatementGoesWhereTheDocumentSays(t *testing.T) {
 	t.Parallel()
-	if testkit.Given == "" {
-		testkit.LeaveOut(t, "which shards a statement goes to: make test has no Vitess, make test-on can have one")
+	if teston.Given == "" {
+		teston.LeaveOut(t, "which shards a statement goes to: make test has no Vitess, make test-on can have one")
 	}
-	server := testkit.StartServer(t)
+	server := teston.Start(t)
 	if !server.Sharded() {
-		testkit.LeaveOut(t, "which shards a statement goes to: the database has no shards")
+		teston.LeaveOut(t, "which shards a statement goes to: the database has no shards")
 	}
 	a, proxy := behindFaults(t, server)
 	key := []string{"Idempotency-Key", "k"}

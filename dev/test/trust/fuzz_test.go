@@ -21,6 +21,7 @@ import (
 	"warble/dev/local/fakeclerk"
 	"warble/dev/local/fakevercel"
 	"warble/dev/testkit"
+	"warble/dev/testkit/teston"
 )
 
 // handlers are the functions, with the operations of openapi.json that Vercel's
@@ -93,8 +94,7 @@ func openFuzzed(f *testing.F) *fuzzed {
 	if os.Getenv("DATABASE_URL") != "" {
 		f.Fatal("DATABASE_URL is set: unset it, or its posts would be deleted")
 	}
-	server := testkit.StartServer(f)
-	testkit.CountCase(server.Name)
+	server := teston.Start(f)
 	clerk := testkit.StartClerk(f, fakeclerk.Config{})
 	for name, value := range clerk.Environment(server.URL, nil) {
 		f.Setenv(name, value)
@@ -198,7 +198,7 @@ func (z *fuzzed) try(t *testing.T, a attempt) {
 	if cache := header.Get("Cache-Control"); status >= 400 && cache != "no-store" || status < 400 && len(sent.Headers["authorization"]) > 0 && cache != "private, no-store" {
 		fail("Cache-Control %q", cache)
 	}
-	operation, err := testkit.CheckOpenAPI(request, status, header, body)
+	operation, err := testkit.OpenAPI(t).Check(request, status, header, body)
 	if err != nil && strings.Contains(which.operations, operation) {
 		fail("%v", err)
 	}

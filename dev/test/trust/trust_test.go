@@ -21,13 +21,13 @@ import (
 	"warble/dev/testkit"
 	"warble/dev/testkit/artifact"
 	"warble/dev/testkit/faults"
+	"warble/dev/testkit/teston"
 )
 
 func TestMain(m *testing.M) {
 	// The local Vercel says there which of its functions was killed.
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	status := m.Run()
-	testkit.PrintCases("trust")
 	if n := searched.Load(); n > 0 {
 		fmt.Printf("trust: %d lines of the functions' logs searched for tokens, keys, passwords and people's text\n", n)
 	}
@@ -40,7 +40,7 @@ type site struct {
 	*testkit.Client
 	tb     testing.TB
 	clerk  *testkit.Clerk
-	server *testkit.Server
+	server *teston.Server
 	proxy  *faults.Proxy // between the functions and the database
 	db     *sqlx.DB      // past both
 	log    func() string // what the functions wrote so far
@@ -68,8 +68,7 @@ func oneProcess(tb testing.TB, environment map[string]string) *site {
 
 func newSite(tb testing.TB) *site {
 	tb.Helper()
-	server := testkit.StartServer(tb)
-	testkit.CountCase(server.Name)
+	server := teston.Start(tb)
 	return &site{tb: tb, clerk: testkit.StartClerk(tb, fakeclerk.Config{}), server: server, proxy: faults.New(tb, server.URL), db: testkit.Database(tb, server.URL)}
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/dolthub/vitess/go/sqltypes"
 	querypb "github.com/dolthub/vitess/go/vt/proto/query"
 
-	"warble/dev/testkit"
+	"warble/dev/testkit/teston"
 )
 
 // sharded answers as vtgate of Vitess 24 does for a database of two shards, each of
@@ -80,10 +80,10 @@ func (h *sharded) ComQuery(ctx context.Context, c *mysql.Conn, query string, cal
 // server's, or one of a stand-in for vtgate.
 func Start(t testing.TB) (databaseURL string) {
 	t.Helper()
-	if testkit.Given != "" {
-		given := testkit.StartServer(t)
+	if teston.Given != "" {
+		given := teston.Start(t)
 		if !given.Sharded() {
-			testkit.LeaveOut(t, "make push on shards: the database has none")
+			teston.LeaveOut(t, "make push on shards: the database has none")
 		}
 		return given.URL
 	}

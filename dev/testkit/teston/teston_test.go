@@ -1,17 +1,18 @@
-package testkit
+package teston
 
 import (
 	"net/url"
 	"strings"
 	"testing"
 
+	"warble/dev/testkit"
 	"warble/dev/testkit/mariadb"
 )
 
 // make test-on deletes all posts of the database that it is given.
 func TestADatabaseWithSomebodysRowsIsRefusedAndKept(t *testing.T) {
 	server := mariadb.Start(t)
-	admin := Database(t, server.URL())
+	admin := testkit.Database(t, server.URL())
 	for _, test := range []struct{ name, before, user, refused string }{
 		{"rows in posts", "INSERT INTO posts (user_id, content, created_at, updated_at) VALUES ('user_a', 'mine', NOW(3), NOW(3))", "", "the table posts of the database warble has 1 rows"},
 		{"another table", "CREATE TABLE orders (id INT PRIMARY KEY)", "", "other tables than posts: orders"},
@@ -21,10 +22,10 @@ func TestADatabaseWithSomebodysRowsIsRefusedAndKept(t *testing.T) {
 		if _, err := admin.Exec("DROP TABLE IF EXISTS orders"); err != nil {
 			t.Fatal(err)
 		}
-		Database(t, server.URL()).MustExec("DELETE FROM posts")
-		config := DatabaseConfig(t, server.URL())
+		testkit.Database(t, server.URL()).MustExec("DELETE FROM posts")
+		config := testkit.DatabaseConfig(t, server.URL())
 		config.MultiStatements = true
-		Open(t, config).MustExec(test.before)
+		testkit.Open(t, config).MustExec(test.before)
 
 		if test.user != "" {
 			u, err := url.Parse(server.URL())
@@ -32,9 +33,9 @@ func TestADatabaseWithSomebodysRowsIsRefusedAndKept(t *testing.T) {
 				t.Fatal(err)
 			}
 			u.User = url.UserPassword(test.user, test.user)
-			config = DatabaseConfig(t, u.String())
+			config = testkit.DatabaseConfig(t, u.String())
 		}
-		_, err := prepare(t.Context(), Open(t, config))
+		_, err := prepare(t.Context(), testkit.Open(t, config))
 		if test.refused == "" && err != nil || test.refused != "" && (err == nil || !strings.Contains(err.Error(), test.refused)) {
 			t.Errorf("%s: %v; want %q", test.name, err, test.refused)
 		}

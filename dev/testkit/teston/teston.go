@@ -1,11 +1,11 @@
-package testkit
+// Package teston gives a test its database server: the one that `make test-on` names,
+// or else a MariaDB of the test's own.
+package teston
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,9 +18,13 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"warble/dev/local/dsn"
+	"warble/dev/testkit"
 	"warble/dev/testkit/mariadb"
 	"warble/lib/database"
 )
+
+// timeout bounds waiting for the given server.
+const timeout = 3 * time.Minute
 
 // Given is the URL of the database that `make test-on` names. Without it, each
 // test starts a MariaDB of its own.
@@ -33,9 +37,8 @@ var restart = os.Getenv("RESTART")
 // table posts.
 type Server struct {
 	URL     string          // as in DATABASE_URL
-	Name    string          // what it is, such as "MySQL 9.7.4"
-	mariadb *mariadb.Server // nil where the server is given
 	Shards  []string        // of a Vitess, as "warble/-80"
+	mariadb *mariadb.Server // nil where the server is given
 }
 
 // Sharded tells whether the rows are on several shards.
@@ -44,13 +47,13 @@ func (s *Server) Sharded() bool { return len(s.Shards) > 1 }
 // turn is held by the one test that uses the given database.
 var turn sync.Mutex
 
-// StartServer gives a server until the test ends: a MariaDB of the test's own, or
+// Start gives a server until the test ends: a MariaDB of the test's own, or
 // the given one, for which tests wait in turn.
-func StartServer(tb testing.TB) *Server {
+func Start(tb testing.TB) *Server {
 	tb.Helper()
 	if Given == "" {
 		server := mariadb.Start(tb)
-		return &Server{URL: server.URL(), Name: "MariaDB", mariadb: server}
+		return &Server{URL: server.URL(), mariadb: server}
 	}
 	turn.Lock()
 	tb.Cleanup(turn.Unlock)
@@ -60,7 +63,7 @@ func StartServer(tb testing.TB) *Server {
 		fmt.Fprintln(os.Stderr, "test-on:", err)
 		os.Exit(1)
 	}
-	db := Database(tb, Given)
+	db := testkit.Database(tb, Given)
 	tb.Cleanup(func() {
 		if _, err := db.Exec("DROP TABLE posts"); err != nil {
 			tb.Errorf("empty the database: %v", err)
@@ -128,17 +131,15 @@ var prepared = sync.OnceValues(func() (*Server, error) {
 // tries whether the ids of posts are their own.
 func prepare(ctx context.Context, db *sqlx.DB) (*Server, error) {
 	server := &Server{URL: Given}
-	var keyspace string
-	if err := db.QueryRowxContext(ctx, "SELECT VERSION(), DATABASE()").Scan(&server.Name, &keyspace); err != nil {
+	var version, keyspace string
+	if err := db.QueryRowxContext(ctx, "SELECT VERSION(), DATABASE()").Scan(&version, &keyspace); err != nil {
 		return nil, fmt.Errorf("reach the database of URL: %w", err)
 	}
 	keyspace, _, _ = strings.Cut(keyspace, "@") // Vitess adds the kind of tablet: warble@primary
-	switch err := db.SelectContext(ctx, &server.Shards, "SHOW VITESS_SHARDS LIKE '"+keyspace+"/%'"); {
-	case err == nil:
-		server.Name = fmt.Sprintf("Vitess, shards: %d", len(server.Shards))
-	case !strings.Contains(server.Name, "MariaDB"):
-		server.Name = "MySQL " + server.Name
+	if err := db.SelectContext(ctx, &server.Shards, "SHOW VITESS_SHARDS LIKE '"+keyspace+"/%'"); err == nil {
+		version = fmt.Sprintf("Vitess, shards: %d", len(server.Shards))
 	}
+	fmt.Println("test-on:", version)
 
 	var tables []string
 	if err := db.SelectContext(ctx, &tables, "SHOW TABLES"); err != nil {
@@ -161,7 +162,7 @@ func prepare(ctx context.Context, db *sqlx.DB) (*Server, error) {
 			return nil, err
 		}
 	}
-	schema, err := os.ReadFile(filepath.Join(Root(), "schema.sql"))
+	schema, err := os.ReadFile(filepath.Join(testkit.Root(), "schema.sql"))
 	if err != nil {
 		return nil, err
 	}
@@ -174,8 +175,9 @@ func prepare(ctx context.Context, db *sqlx.DB) (*Server, error) {
 // ids inserts posts of many users, who are on all shards, and deletes them. Without
 // a sequence, each shard counts for itself, and posts share ids.
 func ids(ctx context.Context, db *sqlx.DB) error {
+	const posts = 32
 	used := map[int64]bool{}
-	for i := range 32 {
+	for i := range posts {
 		result, err := db.ExecContext(ctx, fmt.Sprintf("INSERT INTO posts (user_id, content, created_at, updated_at) VALUES ('user_%d', '', NOW(3), NOW(3))", i))
 		if err != nil {
 			return fmt.Errorf("insert a post: %w. %s", err, prepareShards)
@@ -184,96 +186,13 @@ func ids(ctx context.Context, db *sqlx.DB) error {
 		if err != nil {
 			return err
 		}
-		if used[id] {
-			_, err := db.ExecContext(ctx, "DELETE FROM posts")
-			return errors.Join(fmt.Errorf("two posts have the id %d: their ids do not come from a sequence. %s", id, prepareShards), err)
-		}
 		used[id] = true
 	}
 	_, err := db.ExecContext(ctx, "DELETE FROM posts")
+	if len(used) < posts {
+		return errors.Join(fmt.Errorf("%d posts have %d ids: they do not come from a sequence. %s", posts, len(used), prepareShards), err)
+	}
 	return err
 }
 
 const prepareShards = "If the database has shards, load dev/docs/sharding into it first: dev/docs/sharding.md says how"
-
-// vschema is what a vschema.json says.
-type vschema struct {
-	Vindexes map[string]struct{ Type string }
-	Tables   map[string]struct {
-		Type           string
-		ColumnVindexes []struct{ Column, Name string }   `json:"column_vindexes"`
-		AutoIncrement  struct{ Column, Sequence string } `json:"auto_increment"`
-	}
-}
-
-// loadVSchema loads dev/docs/sharding into a sharded keyspace that does not know
-// the table posts, in SQL.
-func loadVSchema(ctx context.Context, keyspace string) error {
-	db, err := given() // one of its own, which is closed in the keyspace lookup
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	db.SetMaxOpenConns(1)
-	var known []string
-	if err := db.SelectContext(ctx, &known, "SHOW VSCHEMA TABLES"); err != nil {
-		return fmt.Errorf("list the tables of the vschema: %w", err)
-	}
-	if slices.Contains(known, "posts") {
-		return nil
-	}
-	folder := filepath.Join(Root(), "dev/docs/sharding")
-	sequence, err := os.ReadFile(filepath.Join(folder, "lookup/sequence.sql"))
-	if err != nil {
-		return err
-	}
-	statements := append([]string{"USE lookup"}, strings.Split(strings.TrimRight(string(sequence), "; \n"), ";\n")...)
-	for _, part := range [][2]string{{"lookup", "lookup"}, {"warble", keyspace}} {
-		text, err := os.ReadFile(filepath.Join(folder, part[0], "vschema.json"))
-		if err != nil {
-			return err
-		}
-		var v vschema
-		if err := json.Unmarshal(text, &v); err != nil {
-			return err
-		}
-		for name, table := range v.Tables {
-			on := "ALTER VSCHEMA ON " + part[1] + "." + name
-			if table.Type == "sequence" {
-				statements = append(statements, "ALTER VSCHEMA ADD SEQUENCE "+part[1]+"."+name)
-			}
-			for _, vindex := range table.ColumnVindexes {
-				statements = append(statements, fmt.Sprintf("%s ADD VINDEX %s(%s) USING %s", on, vindex.Name, vindex.Column, v.Vindexes[vindex.Name].Type))
-			}
-			if auto := table.AutoIncrement; auto.Column != "" {
-				statements = append(statements, fmt.Sprintf("%s ADD AUTO_INCREMENT %s USING %s", on, auto.Column, auto.Sequence))
-			}
-		}
-	}
-	for _, statement := range statements {
-		if _, err := db.ExecContext(ctx, statement); err != nil {
-			return fmt.Errorf("%s: %w. %s", statement, err, prepareShards)
-		}
-	}
-	return nil
-}
-
-// cases counts those that ran, by server.
-var cases = struct {
-	sync.Mutex
-	ran map[string]int
-}{ran: map[string]int{}}
-
-// CountCase counts one case that ran on a server.
-func CountCase(server string) {
-	cases.Lock()
-	defer cases.Unlock()
-	cases.ran[server]++
-}
-
-// PrintCases prints how many cases of a suite ran on each server.
-func PrintCases(suite string) {
-	for _, server := range slices.Sorted(maps.Keys(cases.ran)) {
-		fmt.Printf("%s: %d cases on %s\n", suite, cases.ran[server], server)
-	}
-}
