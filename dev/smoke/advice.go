@@ -4,11 +4,17 @@ import "strings"
 
 // advice is what a finding means, and what to do. report fills in {url}, {region} and
 // {regions}; of fills in {}.
-type advice struct{ means, do string }
+type advice struct{ kind, means, do string }
+
+const (
+	wrong   = "wrong"   // it keeps the deployment from working
+	warning = "warning" // it works, and not well
+)
 
 // of puts what was found into the advice.
 func (a advice) of(found string) advice {
-	return advice{strings.ReplaceAll(a.means, "{}", found), strings.ReplaceAll(a.do, "{}", found)}
+	fill := strings.NewReplacer("{}", found)
+	return advice{a.kind, fill.Replace(a.means), fill.Replace(a.do)}
 }
 
 // What to do about several findings.
@@ -24,120 +30,118 @@ const (
 
 // What answers in the deployment's place.
 var (
-	noAnswer = advice{"The deployment does not answer",
+	noAnswer = advice{wrong, "The deployment does not answer",
 		"Compare the URL with the one in Vercel's dashboard; look at the domain's DNS records there"}
-	protected = advice{"Vercel's deployment protection answers, and not the deployment",
+	protected = advice{wrong, "Vercel's deployment protection answers, and not the deployment",
 		"Set VERCEL_AUTOMATION_BYPASS_SECRET to the secret of Project Settings, Deployment Protection, Protection Bypass for Automation; or check the production domain, which is not protected unless you say so"}
-	otherSecret = advice{"Vercel's deployment protection answers, and not the deployment",
+	otherSecret = advice{wrong, "Vercel's deployment protection answers, and not the deployment",
 		"VERCEL_AUTOMATION_BYPASS_SECRET is not this project's secret: copy it again, that of Project Settings, Deployment Protection, Protection Bypass for Automation"}
-	firewall = advice{"Vercel's firewall answers, and not the deployment",
+	firewall = advice{wrong, "Vercel's firewall answers, and not the deployment",
 		"Look at the project's Firewall in Vercel's dashboard; VERCEL_AUTOMATION_BYPASS_SECRET passes it too"}
-	leadsOn = advice{"The domain leads on to {}",
+	leadsOn = advice{wrong, "The domain leads on to {}",
 		"Check that one: make smoke URL={}"}
-	vercelFails = advice{"Vercel answers {}",
+	vercelFails = advice{wrong, "Vercel answers {}",
 		"Compare the URL with the deployments in Vercel's dashboard, and look at that one's build"}
-	notVercel = advice{"It is not Vercel that answers",
+	notVercel = advice{wrong, "It is not Vercel that answers",
 		"Point the domain's DNS records at Vercel, as its dashboard says under Domains"}
 )
 
 // The page, and its Clerk instance.
 var (
-	noTree = advice{"{}",
-		"Run make smoke in the repository"}
-	otherPage = advice{"The page is of another deployment than this tree: either this is not the commit that is deployed, or a cache in front keeps an old page beside new functions",
+	otherPage = advice{wrong, "The page is of another deployment than this tree: either this is not the commit that is deployed, or a cache in front keeps an old page beside new functions",
 		"Check out the deployed commit and run this again; if it stays, empty the cache of what stands in front of Vercel, and deploy again"}
-	noKey = advice{"The page has no publishable key of Clerk's, and nobody can sign in",
+	noKey = advice{wrong, "The page has no publishable key of Clerk's, and nobody can sign in",
 		"Set CLERK_PUBLISHABLE_KEY in Vercel for this environment; its buildCommand must be vercel.json's, sh lib/page/build.sh; deploy again"}
-	liveOnVercel = advice{"Clerk's production keys do not work on *.vercel.app, and nobody can sign in here",
+	liveOnVercel = advice{wrong, "Clerk's production keys do not work on *.vercel.app, and nobody can sign in here",
 		"Open production at your own domain; give Preview a development instance's keys (pk_test_, sk_test_) and deploy again"}
-	testOnDomain = advice{"A development instance of Clerk has 100 users at most, and shows a banner",
+	testOnDomain = advice{warning, "A development instance of Clerk has 100 users at most, and shows a banner",
 		"Make a production instance in Clerk's dashboard for this domain, set its keys (pk_live_, sk_live_) for Production, and deploy again"}
-	noClerk = advice{"Clerk does not answer where the publishable key or CLERK_PROXY_URL says, and nobody can sign in",
+	noClerk = advice{wrong, "Clerk does not answer where the publishable key or CLERK_PROXY_URL says, and nobody can sign in",
 		"Copy the key again from Clerk's dashboard, API keys; for a production instance set the DNS records of its page Domains; where CLERK_PROXY_URL is set, look at that proxy"}
-	otherDomain = advice{"Browsers refuse ClerkJS, and nobody can sign in",
+	otherDomain = advice{wrong, "Browsers refuse ClerkJS, and nobody can sign in",
 		"Add this domain to the instance in Clerk's dashboard, Domains"}
-	notClerk = advice{"It is not Clerk that answers at the host in the publishable key",
+	notClerk = advice{wrong, "It is not Clerk that answers at the host in the publishable key",
 		"Copy the key again from Clerk's dashboard, API keys"}
 )
 
 // The functions, and what stands in front of them.
 var (
-	wrongVariable = advice{"{}",
+	wrongVariable = advice{wrong, "{}",
 		"Do that, or correct the variable in Vercel (Project Settings, Environment Variables, this environment) and deploy again: it takes effect with the next deployment"}
-	processEnded = advice{"Vercel says {}: the function's process ended or took too long",
+	processEnded = advice{wrong, "Vercel says {}: the function's process ended or took too long",
 		functionsLog}
-	statementFails = advice{"A statement does not fit the database's table, or the functions have a mistake",
+	statementFails = advice{wrong, "A statement does not fit the database's table, or the functions have a mistake",
 		functionsLog}
-	needsUnanswered = advice{"The functions work, and what they need does not answer",
+	needsUnanswered = advice{wrong, "The functions work, and what they need does not answer",
 		functionsLog}
-	otherFunctions = advice{"The functions or their routes are not this tree's",
+	otherFunctions = advice{wrong, "The functions or their routes are not this tree's",
 		deployThis}
-	otherAPI = advice{"The functions do not answer as public/openapi.json of this tree says",
+	otherAPI = advice{wrong, "The functions do not answer as public/openapi.json of this tree says",
 		deployThis}
-	otherHeaders = advice{"Headers are not those of vercel.json",
+	otherHeaders = advice{wrong, "Headers are not those of vercel.json",
 		deployThis}
-	rewritten = advice{"Answers do not come as the functions send them",
+	rewritten = advice{wrong, "Answers do not come as the functions send them",
 		deployThis}
-	changedETag = advice{"What has not changed is loaded anew each time",
+	changedETag = advice{warning, "What has not changed is loaded anew each time",
 		"Nothing, if a post was published just now; else look for a proxy in front that changes ETag"}
-	keepsTooMuch = advice{"A cache in front of the functions keeps what it must not: answers to a session, or failures",
+	keepsTooMuch = advice{wrong, "A cache in front of the functions keeps what it must not: answers to a session, or failures",
 		cacheLess}
-	keptByReaders = advice{"Browsers or proxies keep posts that are gone",
+	keptByReaders = advice{wrong, "Browsers or proxies keep posts that are gone",
 		"Look for a proxy in front that changes Cache-Control"}
-	keptTooLong = advice{"A cache keeps posts for longer than the functions say",
+	keptTooLong = advice{wrong, "A cache keeps posts for longer than the functions say",
 		cacheLess}
-	keptByNobody = advice{"Vercel's CDN does not keep reads, and each costs a call and a statement",
+	keptByNobody = advice{warning, "Vercel's CDN does not keep reads, and each costs a call and a statement",
 		"Look for a proxy in front, or a setting that keeps the CDN from caching this domain"}
-	otherRegion = advice{"The functions run in {region}, where vercel.json says {regions}",
+	otherRegion = advice{wrong, "The functions run in {region}, where vercel.json says {regions}",
 		"Deploy the vercel.json that names the region next to the database; look at the project's settings, Functions"}
-	farAway = advice{"The database is far from {region}, where the functions run, and every call pays for it",
+	farAway = advice{warning, "The database is far from {region}, where the functions run, and every call pays for it",
 		"Set regions in vercel.json to the region next to the database, and deploy again"}
-	noSystemVariables = advice{"The functions have no VERCEL_PROJECT_PRODUCTION_URL: system environment variables are off, so that the build cannot tell a preview from production, and a post has another id in the feed of each domain",
+	noSystemVariables = advice{wrong, "The functions have no VERCEL_PROJECT_PRODUCTION_URL: system environment variables are off, so that the build cannot tell a preview from production, and a post has another id in the feed of each domain",
 		"Switch on 'Automatically expose System Environment Variables' in Project Settings, Environment Variables, and deploy again"}
-	noAuthors = advice{"The functions do not find the authors at Clerk: CLERK_SECRET_KEY is missing or another instance's, or these people's accounts are gone",
+	noAuthors = advice{warning, "The functions do not find the authors at Clerk: CLERK_SECRET_KEY is missing or another instance's, or these people's accounts are gone",
 		compareKeys}
 )
 
 // A post by a signed-in person.
 var (
-	noTestUser = advice{"There is no test user to sign in",
+	noTestUser = advice{wrong, "There is no test user to sign in",
 		"Correct CLERK_SECRET_KEY here, or set TOKEN in its place"}
-	noToken = advice{"It is no session token of Clerk's",
+	noToken = advice{wrong, "It is no session token of Clerk's",
 		takeAnother}
-	endedToken = advice{"A session token lives a minute",
+	endedToken = advice{wrong, "A session token lives a minute",
 		takeAnother}
-	otherToken = advice{"The token is another Clerk instance's",
+	otherToken = advice{wrong, "The token is another Clerk instance's",
 		takeAnother}
-	noSession = advice{"There is no session to go on with",
+	noSession = advice{wrong, "There is no session to go on with",
 		"Look at Clerk's status page, and run this again"}
-	refusesSession = advice{"The functions refuse a session of the page's own Clerk instance",
+	refusesSession = advice{wrong, "The functions refuse a session of the page's own Clerk instance",
 		"Give page and functions the keys of one instance: CLERK_PUBLISHABLE_KEY and CLERK_PROXY_URL, CLERK_SECRET_KEY, CLERK_JWT_KEY; set them for this environment and deploy again. The log has the reason: vercel logs {url}"}
-	noAuthor = advice{"The functions do not find the author at Clerk",
+	noAuthor = advice{wrong, "The functions do not find the author at Clerk",
 		compareKeys}
-	publishingFails = advice{"Publishing does not work as promised",
+	publishingFails = advice{wrong, "Publishing does not work as promised",
 		"Look at the log: vercel logs {url}"}
-	postStays = advice{"The test post is still there",
+	postStays = advice{wrong, "The test post is still there",
 		"Delete it on the page"}
-	userStays = advice{"It stays in the development instance",
+	userStays = advice{wrong, "It stays in the development instance",
 		"Delete it in Clerk's dashboard, Users"}
 )
 
 // The database.
 var (
-	wrongAddress = advice{"{}",
+	wrongAddress = advice{wrong, "{}",
 		correctAddress}
-	unreachable = advice{"The database does not answer from here",
+	unreachable = advice{wrong, "The database does not answer from here",
 		"Look at its status page, and at the host and port in DATABASE_URL"}
-	refusesPassword = advice{"The database refuses DATABASE_URL",
+	refusesPassword = advice{wrong, "The database refuses DATABASE_URL",
 		correctAddress}
-	noTLS = advice{"The functions send a password over verified TLS only, and refuse this server",
+	noTLS = advice{wrong, "The functions send a password over verified TLS only, and refuse this server",
 		"Use a host with TLS and a certificate of a public authority in its name: PlanetScale's have both"}
-	unreadable = advice{"{}",
+	unreadable = advice{wrong, "{}",
 		"Give the user of DATABASE_URL the right to read them"}
-	drift = advice{"The database is not as schema.sql says",
+	drift = advice{wrong, "The database is not as schema.sql says",
 		"Run make push with a password of the role admin, before the functions that need it are deployed"}
-	mayDoMore = advice{"The user of DATABASE_URL may do more than the functions need, and so may whoever gets hold of them",
+	mayDoMore = advice{wrong, "The user of DATABASE_URL may do more than the functions need, and so may whoever gets hold of them",
 		readwriter}
-	unknownRights = advice{"It is not known what the user of DATABASE_URL may do",
+	unknownRights = advice{warning, "It is not known what the user of DATABASE_URL may do",
 		readwriter}
 )

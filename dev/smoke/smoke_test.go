@@ -6,22 +6,19 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/tls"
-	"encoding/base64"
-	"errors"
 	"fmt"
 	"maps"
+	"net"
+	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
-	"github.com/clerk/clerk-sdk-go/v2"
-	"github.com/clerk/clerk-sdk-go/v2/user"
-	"github.com/go-sql-driver/mysql"
 	"github.com/jmoiron/sqlx"
 
 	"warble/dev/local/fakeclerk"
@@ -29,42 +26,15 @@ import (
 	"warble/dev/testkit"
 	"warble/dev/testkit/artifact"
 	"warble/dev/testkit/mariadb"
-	"warble/dev/testkit/shards"
 )
 
-// asCommand has this binary be the command: tests run it as make does, in a
-// process of its own.
-const asCommand = "WARBLE_TEST_SMOKE"
-
-// What all tests share. Each has a deployment of its own.
-var (
-	maria     *mariadb.Server
-	ours      tls.Certificate
-	authority string // the file of its certificate
-	worlds    int
-)
-
+// Without the flags of go test this binary is the command.
 func TestMain(m *testing.M) {
-	if os.Getenv(asCommand) != "" {
+	if len(os.Args) == 1 {
 		main()
 		return
 	}
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "warble-smoke-")
-		if err == nil {
-			defer os.RemoveAll(dir)
-			ours, authority, err = certificate(dir)
-		}
-		if err == nil {
-			maria, err = mariadb.New()
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer maria.Close()
-		return m.Run()
-	}())
+	os.Exit(m.Run())
 }
 
 const (
@@ -73,263 +43,243 @@ const (
 	secret  = "bypass-for-automation"
 )
 
-// world is a deployment on the built artifact, and how the command is called.
-// Mistakes change it before it serves.
+// world is a deployment of the built artifact with its database and its Clerk instance.
+// All rows have this one.
 type world struct {
-	t         *testing.T
-	host      string
-	database  string            // DATABASE_URL of the functions
-	functions map[string]string // their other variables; empty for unset
-	page      map[string]string // variables of the build that made config.js
-	old       map[string]string // path → file of another deployment
-	edge      func(*edge)
-	command   map[string]string // its environment; empty for unset
-	hosts     map[string]string // more of the internet
-
-	clerk *testkit.Clerk
-	db    *sqlx.DB // past the functions
+	tree         *tree
+	admin        string // DATABASE_URL of a user who may do everything
+	database     string // of one who may do what the functions need
+	db           *sqlx.DB
+	clerk, other *testkit.Clerk // the other is of another site
+	good         *artifact.Deployment
+	internet     internet
 }
 
-// newDatabase makes a database with schema.sql, and a user who may do what the
-// functions need.
-func newDatabase(t *testing.T, name string) (db *sqlx.DB, databaseURL string) {
-	t.Helper()
-	admin, err := url.Parse(maria.URL())
+type vars map[string]string
+
+func newWorld(t *testing.T) *world {
+	tree, err := readTree(testkit.Root())
 	if err != nil {
 		t.Fatal(err)
 	}
-	root := testkit.Open(t, testkit.DatabaseConfig(t, maria.URL()))
-	root.MustExec("CREATE OR REPLACE DATABASE " + name)
-	root.MustExec("CREATE OR REPLACE USER " + name + "@'127.0.0.1' IDENTIFIED BY 'functions'")
-	root.MustExec("GRANT SELECT, INSERT, UPDATE, DELETE ON " + name + ".* TO " + name + "@'127.0.0.1'")
-	admin.Path = "/" + name
-	db = testkit.Database(t, admin.String())
-	return db, "mysql://" + name + ":functions@" + maria.Addr() + "/" + name
-}
-
-// newWorld is a good preview, or production's domain, and a run with all that the
-// command can be given.
-func newWorld(t *testing.T, host string) *world {
-	t.Helper()
-	worlds++
-	name := fmt.Sprint("smoke", worlds)
-	w := &world{t: t, host: host, page: map[string]string{}, edge: func(e *edge) { e.preview = host == preview }, command: map[string]string{}, hosts: map[string]string{}}
-	w.db, w.database = newDatabase(t, name)
-	w.clerk = testkit.StartClerk(t, fakeclerk.Config{Origin: "https://" + w.host, Scripts: filepath.Join(testkit.Root(), "dev", fakeclerk.ScriptsFolder)})
-	w.functions = map[string]string{
-		"CLERK_AUTHORIZED_PARTIES": "", "VERCEL_URL": preview, "VERCEL_PROJECT_PRODUCTION_URL": domain,
-	}
-	environment := w.clerk.Environment("", nil)
-	w.command["CLERK_SECRET_KEY"], w.command["CLERK_API_URL"] = environment["CLERK_SECRET_KEY"], environment["CLERK_API_URL"]
-	w.command["DATABASE_URL"] = w.database
+	maria := mariadb.Start(t)
+	w := &world{tree: tree, admin: maria.URL(), database: "mysql://functions:functions@" + maria.Addr() + "/warble", internet: internet{}}
+	w.db = testkit.Database(t, w.admin)
+	w.db.MustExec("CREATE USER functions@'127.0.0.1' IDENTIFIED BY 'functions'")
+	w.db.MustExec("GRANT SELECT, INSERT, UPDATE, DELETE ON warble.* TO functions@'127.0.0.1'")
+	scripts := filepath.Join(testkit.Root(), "dev", fakeclerk.ScriptsFolder)
+	w.clerk = testkit.StartClerk(t, fakeclerk.Config{Origin: "https://" + preview, Scripts: scripts})
+	w.other = testkit.StartClerk(t, fakeclerk.Config{Origin: "https://other.test", Host: "clerk.other.test"})
+	w.good = w.deploy(t, w.database, nil)
+	before, here := http.DefaultTransport, &http.Transport{}
+	here.RegisterProtocol("https", w.internet)
+	http.DefaultTransport = here
+	t.Cleanup(func() { http.DefaultTransport = before })
 	return w
 }
 
-// smoke deploys the world, and runs the command on it.
-func (w *world) smoke() (said string, status int) {
-	w.t.Helper()
-	deployed := artifact.Start(w.t, w.clerk.Environment(w.database, w.functions), 4)
-	server := deployed.Handler.(*fakevercel.Server)
-	server.Overlay = map[string]string{}
-	if len(w.page) > 0 {
-		server.Overlay["/config.js"] = w.build()
-	}
-	maps.Copy(server.Overlay, w.old)
-	front := newEdge(server)
-	w.edge(front)
-	hosts := map[string]string{w.host: serveTLS(w.t, front.handler()), fakeclerk.DefaultHost: serveTLS(w.t, w.clerk)}
-	maps.Copy(hosts, w.hosts)
+// deploy serves the artifact with variables that differ from a good deployment's; ""
+// unsets one.
+func (w *world) deploy(t *testing.T, databaseURL string, differing vars) *artifact.Deployment {
+	all := vars{"CLERK_AUTHORIZED_PARTIES": "", "VERCEL_URL": preview, "VERCEL_PROJECT_PRODUCTION_URL": domain}
+	maps.Copy(all, differing)
+	return artifact.Start(t, w.clerk.Environment(databaseURL, all), 4)
+}
 
-	command := exec.Command(os.Args[0])
-	command.Dir = filepath.Join(testkit.Root(), "dev")
-	command.Env = []string{asCommand + "=1", "SSL_CERT_FILE=" + authority, "SSL_CERT_DIR=/none", "GORACE=atexit_sleep_ms=0", "HTTPS_PROXY=" + internet(w.t, hosts), "URL=https://" + w.host}
-	for name, value := range w.command {
-		if value != "" {
-			command.Env = append(command.Env, name+"="+value)
+// smoke plants a mistake in the world, and runs the command on it with all that it can
+// be given.
+func (w *world) smoke(t *testing.T, row row) (said string, good bool) {
+	t.Helper()
+	w.db.MustExec("DROP TABLE IF EXISTS posts")
+	w.db.MustExec(w.tree.schema)
+	testkit.InsertPost(t, w.db, fakeclerk.Grace, "A post that was there before.", time.Now())
+	if row.sql != "" {
+		w.db.MustExec(row.sql)
+	}
+	deployed, databaseURL := w.good, cmp.Or(row.database, w.database)
+	if row.functions != nil || row.database != "" {
+		deployed = w.deploy(t, databaseURL, row.functions)
+	}
+	host := cmp.Or(row.host, preview)
+	edge := &edge{deployed.Handler, cmp.Or(row.region, "iad1"), row.secret, host == preview && !row.production, row.noCDN, map[string]*httptest.ResponseRecorder{}}
+	clerk := row.clerk
+	if clerk == nil {
+		clerk = header("Access-Control-Allow-Origin", "*")
+	}
+	front := proxy(edge, row.front)
+	maps.Copy(w.internet, internet{preview: front, domain: front, fakeclerk.DefaultHost: proxy(w.clerk, clerk)})
+	w.clerk.ReplaceBackend(proxy(w.clerk.Clerk, row.backend).ServeHTTP)
+
+	environment := w.clerk.Environment("", nil)
+	command := vars{"CLERK_SECRET_KEY": environment["CLERK_SECRET_KEY"], "CLERK_API_URL": environment["CLERK_API_URL"], "DATABASE_URL": databaseURL,
+		"URL": "https://" + host, "TOKEN": "", "WRITE": "", "VERCEL_AUTOMATION_BYPASS_SECRET": ""}
+	maps.Copy(command, row.command)
+	for name, value := range command {
+		t.Setenv(name, value)
+	}
+	var out bytes.Buffer
+	good, err := run(t.Context(), w.tree, &out)
+	said = out.String()
+	t.Logf("%s", said)
+	for _, secret := range []string{environment["CLERK_SECRET_KEY"], "functions@", secret, "hunter2"} {
+		if strings.Contains(said, secret) {
+			t.Errorf("it shows %q", secret)
 		}
 	}
-	output, err := command.CombinedOutput()
-	exit, failed := errors.AsType[*exec.ExitError](err)
-	if err != nil && !failed {
-		w.t.Fatal(err)
-	}
-	if failed {
-		status = exit.ExitCode()
-	}
-	w.t.Logf("%s", output)
-	return string(output), status
-}
-
-// build makes config.js as the build step does.
-func (w *world) build() string {
-	out := filepath.Join(w.t.TempDir(), "config.js")
-	command := exec.Command("sh", filepath.Join(testkit.Root(), "lib/page/build.sh"), out)
-	command.Env = []string{"PATH=" + os.Getenv("PATH"), "DATABASE_URL=mysql://u:p@db.example/warble", "CLERK_SECRET_KEY=sk_test_x"}
-	for name, value := range w.page {
-		command.Env = append(command.Env, name+"="+value)
-	}
-	if said, err := command.CombinedOutput(); err != nil {
-		w.t.Fatalf("%v: %s", err, said)
-	}
-	return out
-}
-
-// key is a publishable key of a host.
-func key(kind, host string) string {
-	return "pk_" + kind + "_" + base64.StdEncoding.EncodeToString([]byte(host+"$"))
-}
-
-// leavesNothing fails the test if the run left a post or a user.
-func (w *world) leavesNothing() {
-	w.t.Helper()
+	// It leaves no post and no user.
+	w.db.MustExec(w.tree.schema) // where the mistake is that there is no table
 	var posts int
-	err := w.db.Get(&posts, "SELECT COUNT(*) FROM posts WHERE content LIKE '%make smoke%'")
-	if refused, ok := errors.AsType[*mysql.MySQLError](err); ok && refused.Number == 1146 {
-		err = nil // a mistake's: there is no table
+	if err := w.db.Get(&posts, "SELECT COUNT(*) FROM posts WHERE content LIKE '%make smoke%'"); err != nil || posts > 0 {
+		t.Errorf("%d posts are left, %v", posts, err)
 	}
-	if err != nil || posts > 0 {
-		w.t.Errorf("%d posts are left, %v", posts, err)
+	count := httptest.NewRequest("GET", "/v1/users/count", nil)
+	count.Header.Set("Authorization", "Bearer "+environment["CLERK_SECRET_KEY"])
+	users := httptest.NewRecorder()
+	w.clerk.Clerk.ServeHTTP(users, count)
+	if !strings.Contains(users.Body.String(), fmt.Sprintf(`"total_count":%d`, len(fakeclerk.People))) {
+		t.Errorf("Clerk has the users %s; want none more than before", users.Body)
 	}
-	environment := w.clerk.Environment("", nil)
-	users, err := user.NewClient(&clerk.ClientConfig{BackendConfig: clerk.BackendConfig{
-		Key: clerk.String(environment["CLERK_SECRET_KEY"]), URL: clerk.String(environment["CLERK_API_URL"] + "/v1"),
-	}}).Count(w.t.Context(), &user.ListParams{})
-	if err != nil || users.TotalCount != int64(len(fakeclerk.People)) {
-		w.t.Errorf("Clerk has the users %+v, %v; want none more than before", users, err)
+	return said, good && err == nil
+}
+
+// edge is Vercel's network in front of the local Vercel, as far as make smoke
+// looks at it: regions, the CDN, a preview's noindex and toolbar, deployment
+// protection. It answers one request at a time.
+type edge struct {
+	deployment http.Handler
+	region     string // the functions'
+	secret     string // that passes deployment protection; "" for none
+	preview    bool
+	noCDN      bool
+	kept       map[string]*httptest.ResponseRecorder // what the CDN has, by method, host and URL
+}
+
+func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if e.secret != "" && r.Header.Get("X-Vercel-Protection-Bypass") != e.secret {
+		http.Error(w, "Authentication Required", http.StatusUnauthorized)
+		return
+	}
+	key := r.Method + " " + r.Host + r.URL.String()
+	// Robots are led elsewhere before the CDN looks what it has.
+	isCacheable := !e.noCDN && (r.Method == "GET" || r.Method == "HEAD") && r.Header.Get("Authorization") == "" && !strings.HasPrefix(r.URL.Path, "/p/")
+	answer, state := e.kept[key], "HIT"
+	if !isCacheable || answer == nil {
+		answer, state = httptest.NewRecorder(), "MISS"
+		e.deployment.ServeHTTP(answer, r)
+		if isCacheable && strings.HasPrefix(answer.Header().Get("Cache-Control"), "public") {
+			e.kept[key] = answer
+		}
+	}
+	header := w.Header()
+	maps.Copy(header, answer.Header())
+	header.Set("X-Vercel-Cache", state)
+	header.Set("X-Vercel-Id", "cdg1::"+e.region+"::"+strings.TrimPrefix(header.Get("X-Vercel-Id"), "dev1::"))
+	if e.preview {
+		header.Set("X-Robots-Tag", "noindex")
+	}
+	if etag := header.Get("ETag"); answer.Code == http.StatusOK && etag != "" && r.Header.Get("If-None-Match") == etag {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	w.WriteHeader(answer.Code)
+	w.Write(answer.Body.Bytes())
+	if e.preview && r.Method == "GET" && r.Header.Get("X-Vercel-Skip-Toolbar") == "" && strings.HasPrefix(header.Get("Content-Type"), "text/html") {
+		fmt.Fprint(w, `<script src="https://vercel.live/_next-live/feedback/feedback.js"></script>`)
 	}
 }
 
-// Otherwise nobody trusts a finding.
-func TestAGoodDeploymentHasNoFinding(t *testing.T) {
-	for name, test := range map[string]struct {
-		host string
-		make func(*world)
-	}{
-		"a preview": {preview, func(*world) {}},
-		"a protected preview, with its secret": {preview, func(w *world) {
-			w.edge = func(e *edge) { e.secret = secret }
-			w.command["VERCEL_AUTOMATION_BYPASS_SECRET"] = secret
-		}},
-		"production, with a token": {domain, func(w *world) {
-			w.page["CLERK_PUBLISHABLE_KEY"] = key("live", fakeclerk.DefaultHost)
-			maps.Copy(w.command, map[string]string{"TOKEN": w.clerk.Token(fakeclerk.Ada), "WRITE": "1", "CLERK_SECRET_KEY": ""})
-		}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, test.host)
-			test.make(w)
-			testkit.InsertPost(t, w.db, fakeclerk.Grace, "A post that was there before.", noon)
-			said, status := w.smoke()
-			if status != 0 || !strings.Contains(said, ": 0 wrong, 0 warnings") ||
-				!strings.Contains(said, "8 of 8 steps are as promised") || !strings.Contains(said, "note: the database: no TLS, on this machine") {
-				t.Errorf("status %d; want 0, no finding, a post that came and went, and the database checked", status)
-			}
-			w.leavesNothing()
-		})
+// internet is where https:// leads: to the handlers of some hosts, and no others.
+type internet map[string]http.Handler
+
+func (i internet) RoundTrip(r *http.Request) (*http.Response, error) {
+	host := i[r.URL.Host]
+	if host == nil {
+		return nil, &net.DNSError{Err: "no such host", Name: r.URL.Host}
 	}
+	request := httptest.NewRequestWithContext(r.Context(), r.Method, r.URL.String(), r.Body)
+	request.Header, request.RequestURI, request.TLS = r.Header.Clone(), r.URL.RequestURI(), &tls.ConnectionState{}
+	w := httptest.NewRecorder()
+	host.ServeHTTP(w, request)
+	return w.Result(), nil
 }
 
-func TestMistakesThatPeopleMakeAreNamed(t *testing.T) {
-	for name, test := range mistakes {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, cmp.Or(test.host, preview))
-			test.make(w)
-			said, status := w.smoke()
-			found := ""
-			for line := range strings.Lines(said) {
-				if strings.Contains(line, test.line) {
-					found = line
+// Each finding is named by the mistake that leads to it. A good deployment has none, or
+// nobody trusts them.
+func TestFindings(t *testing.T) {
+	w := newWorld(t)
+	used := map[advice]bool{}
+	for _, row := range w.rows(t) {
+		for _, means := range row.finds {
+			used[means] = true
+		}
+		t.Run(row.name, func(t *testing.T) {
+			said, good := w.smoke(t, row)
+			for seen, means := range row.finds {
+				a, _, _ := strings.Cut(means.means, "{")
+				do, _, _ := strings.Cut(means.do, "{")
+				if !slices.ContainsFunc(strings.Split(said, "\n"), func(line string) bool {
+					return strings.HasPrefix(line, means.kind+": ") && strings.Contains(line, seen) && strings.Contains(line, a) && strings.Contains(line, do)
+				}) {
+					t.Errorf("no line with %q: %q", seen, means)
 				}
 			}
-			if found == "" || test.status != status {
-				t.Errorf("status %d and no line with %q; want status %d and it", status, test.line, test.status)
-			}
-			for _, secret := range []string{w.command["CLERK_SECRET_KEY"], "functions@", secret} {
-				if secret != "" && strings.Contains(said, secret) {
-					t.Errorf("it shows %q", secret)
+			for _, note := range row.notes {
+				if !strings.Contains(said, "note: "+note) {
+					t.Errorf("it does not note %q", note)
 				}
 			}
-			w.leavesNothing()
+			if good == strings.Contains(said, "\nwrong: ") || row.finds == nil && !strings.Contains(said, ": 0 wrong, 0 warnings") {
+				t.Errorf("good: %v; want it unless a line is wrong, and no line for a good deployment", good)
+			}
 		})
 	}
-}
 
-// A run that is interrupted or fails half-way must not leave a post behind.
-func TestWhatItMadeIsDeletedWhenAStepFails(t *testing.T) {
-	w := newWorld(t, preview)
-	w.edge = func(e *edge) { e.inFront = losingAnswerTo("POST /api/posts") }
-	said, status := w.smoke()
-	if status != 1 || !strings.Contains(said, "= 502") {
-		t.Errorf("status %d; want 1, and that publishing was answered with 502", status)
+	// Advice that no mistake leads to may say anything.
+	text, err := os.ReadFile("advice.go")
+	if all := bytes.Count(text, []byte(" = advice{w")); err != nil || len(used) != all {
+		t.Errorf("%d of %d pieces of advice have a mistake, %v; want all", len(used), all, err)
 	}
-	w.leavesNothing()
-}
 
-// Otherwise a run for a look publishes in production.
-func TestNothingIsWrittenInProductionUnlessToldSo(t *testing.T) {
-	w := newWorld(t, preview)
-	w.edge = func(e *edge) { e.preview = false } // production's own *.vercel.app
-	said, status := w.smoke()
-	if status != 0 || !strings.Contains(said, "note: nothing was written: this is production") || w.clerk.Calls("/v1/sessions") != 0 {
-		t.Errorf("status %d; want 0, and that nothing was written", status)
+	// On PlanetScale SHOW GRANTS tells nothing: an admin's password would pass there.
+	for databaseURL, want := range map[string]int{w.database: 0, w.admin: 1} {
+		s := &smoke{}
+		s.checkRights(t.Context(), testkit.Open(t, testkit.DatabaseConfig(t, databaseURL)), true)
+		if len(s.findings) != want {
+			t.Errorf("on Vitess %d findings of rights; want %d", len(s.findings), want)
+		}
 	}
 }
 
-// A route that no probe reaches can be broken without a finding.
-func TestProbesReachEveryRouteOfVercelJSON(t *testing.T) {
-	config, err := fakevercel.ReadConfig(filepath.Join(testkit.Root(), "vercel.json"))
+func TestTheCommandFailsWithoutADeployment(t *testing.T) {
+	command := exec.Command(os.Args[0])
+	command.Dir = filepath.Join(testkit.Root(), "dev")
+	command.Env = []string{"URL=http://localhost:3000"}
+	said, err := command.CombinedOutput()
+	if err == nil || string(said) != "smoke: say which deployment: make smoke URL=https://…\n" {
+		t.Errorf("%v, %s; want a failure that says what to give", err, said)
+	}
+}
+
+// A route that no check reaches can be broken without a finding.
+func TestChecksReachEveryRouteOfVercelJSON(t *testing.T) {
+	tree, err := readTree(testkit.Root())
 	if err != nil {
 		t.Fatal(err)
 	}
-	routes := slices.DeleteFunc(config.Routes, func(r fakevercel.Route) bool { return r.Continue })
+	routes := slices.DeleteFunc(tree.vercel.Routes, func(r fakevercel.Route) bool { return r.Continue })
 	reached := make([]bool, len(routes))
-	pages := []probe{{method: "GET", path: "/u/user_smoke"}, {method: "GET", path: "/p/" + noPost}} // checkPage's
-	for _, p := range append(pages, probes...) {
-		request := httptest.NewRequest(p.method, p.path, nil)
-		if p.session == robot {
-			request.Header.Set("User-Agent", robot)
-		}
-		// The first is taken.
+	// The first two are checkPage's.
+	for _, c := range append([]check{{method: "GET", path: "/u/user_smoke"}, {method: "GET", path: "/p/" + noPost}}, checks...) {
+		request := httptest.NewRequest(c.method, c.path, nil)
+		request.Header.Set("User-Agent", c.headers["User-Agent"])
+		// The first route is taken.
 		if i := slices.IndexFunc(routes, func(route fakevercel.Route) bool { return route.IsFor(request, request.URL.Path) }); i >= 0 {
 			reached[i] = true
 		}
 	}
 	for i, route := range routes {
 		if !reached[i] {
-			t.Errorf("no probe reaches %q for %q", route.Src, route.Methods)
+			t.Errorf("no check reaches %q for %q", route.Src, route.Methods)
 		}
-	}
-}
-
-// On PlanetScale SHOW GRANTS tells nothing: an admin's password would pass there.
-func TestRightsOnVitessAreSeenByWhatIsDenied(t *testing.T) {
-	_, limited := newDatabase(t, "vitess")
-	for databaseURL, want := range map[string]int{limited: 0, maria.URL(): 1} {
-		s := &smoke{}
-		s.checkRights(t.Context(), testkit.Open(t, testkit.DatabaseConfig(t, databaseURL)), true)
-		if len(s.findings) != want {
-			t.Errorf("%d findings; want %d", len(s.findings), want)
-		}
-	}
-}
-
-// The shard that answers is one of them, and the other one's drift is found by people.
-func TestEachShardsDriftIsSeen(t *testing.T) {
-	databaseURL := shards.Start(t)
-	text, err := os.ReadFile(filepath.Join(testkit.Root(), "schema.sql"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	db := testkit.Open(t, testkit.DatabaseConfig(t, databaseURL))
-	db.MustExec(string(text[bytes.Index(text, []byte("CREATE TABLE")):]))
-	for _, shard := range []string{":-80", ":80-"} {
-		one := testkit.Open(t, testkit.DatabaseConfig(t, databaseURL+shard))
-		one.MustExec("DROP INDEX posts_feed ON posts")
-		s := &smoke{schema: text}
-		s.checkSchema(t.Context(), db)
-		if len(s.findings) != 1 || s.findings[0].advice != drift || !strings.Contains(s.findings[0].seen, shard) {
-			t.Errorf("with %s altered, %+v is found; want its drift", shard, s.findings)
-		}
-		one.MustExec("ALTER TABLE posts ADD INDEX posts_feed (created_at, id)")
 	}
 }
