@@ -35,8 +35,6 @@ const (
 	secretMark = "s3cret" // is in every secret, and nowhere else
 )
 
-var tokens = map[string]string{"api.planetscale.com": "id:" + secretMark + "1", "api.vercel.com": "Bearer " + secretMark + "2"}
-
 // url is the DATABASE_URL with a password. In those of this cloud there is an @.
 func url(password thing) string {
 	plain := strings.ReplaceAll(password["plain_text"].(string), "@", "%40")
@@ -101,10 +99,10 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *cloud) answer(r *http.Request, text []byte) (status int, answer any) {
-	get, post := r.Method == "GET", r.Method == "POST"
+	tokens := map[string]string{"api.planetscale.com": "id:" + secretMark + "1", "api.vercel.com": "Bearer " + secretMark + "2"}
+	get, post, asked := r.Method == "GET", r.Method == "POST", thing{}
 	at := r.Host + strings.Replace(r.URL.Path, "/v9/", "/v10/", 1)
 	all, id := at+"/", strconv.Itoa(c.clock)
-	asked := thing{}
 	_ = json.Unmarshal(text, &asked) // make's is none
 	name := fmt.Sprint(asked["name"])
 	branch := c.things[strings.Split(at, "/passwords")[0]]

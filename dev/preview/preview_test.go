@@ -287,11 +287,9 @@ func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 	}
 }
 
-const workflows = "../../.github/workflows/"
-
 // An action's tag can be moved to other code, which would get the tokens.
 func TestActionsOfTheWorkflowsArePinned(t *testing.T) {
-	files, err := filepath.Glob(workflows + "*.yml")
+	files, err := filepath.Glob("../../.github/workflows/*.yml")
 	if err != nil || len(files) < 2 {
 		t.Fatalf("workflows: %v, %v", files, err)
 	}
@@ -311,20 +309,23 @@ func TestActionsOfTheWorkflowsArePinned(t *testing.T) {
 // Who can open a pull request could otherwise run code with the tokens of Vercel
 // and PlanetScale, or share the database of another fork's branch.
 func TestThePreviewWorkflowTakesOnlyTheSchemaOfAPullRequest(t *testing.T) {
-	text, err := os.ReadFile(workflows + "preview.yml")
-	if err != nil {
+	text, err := os.ReadFile("../../.github/workflows/preview.yml")
+	preview, noScript := os.ReadFile("preview.sh")
+	if err := errors.Join(err, noScript); err != nil {
 		t.Fatal(err)
 	}
+	wanted := regexp.MustCompile(`[A-Z_]+:\?`).FindAllString(string(preview), -1) // the environment that it needs
 	workflow := regexp.MustCompile(`(?m)^\s*#.*\n`).ReplaceAllString(string(text), "")
-	for _, want := range []string{
+	for _, want := range append(wanted,
 		"ref: ${{ github.event.pull_request.base.sha }}",
 		"/contents/schema.sql?ref=$COMMIT\" >schema.sql",
 		"persist-credentials: false",
 		"name: preview-database",
 		"group: preview-${{ github.event.pull_request.head.repo.full_name }}-${{ github.head_ref }}",
 		"unset GH_TOKEN",
-	} {
-		if !strings.Contains(workflow, want) {
+		`sh dev/preview/preview.sh "$ACTION" "$GIT_BRANCH" "$COMMIT"`,
+	) {
+		if !strings.Contains(workflow, strings.Replace(want, ":?", ": ${{ ", 1)) {
 			t.Errorf("preview.yml has no %s", want)
 		}
 	}
