@@ -35,10 +35,7 @@ func startClerk(ctx context.Context, root, origin string, folder *keep.Folder) (
 	if err := fakeclerk.FetchScripts(ctx, scripts); err != nil {
 		return clerk{}, err
 	}
-	local, err := fakeclerk.New(fakeclerk.Config{Origin: origin, Scripts: scripts})
-	if err != nil {
-		return clerk{}, err
-	}
+	local := fakeclerk.New(fakeclerk.Config{Origin: origin, Scripts: scripts})
 	if _, err := folder.Keep("people.json", local); err != nil {
 		return clerk{}, err
 	}

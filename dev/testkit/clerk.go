@@ -36,11 +36,7 @@ func StartClerk(tb testing.TB, config fakeclerk.Config) *Clerk {
 			tb.Fatal(err)
 		}
 	}
-	instance, err := fakeclerk.New(config)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	c := &Clerk{Clerk: instance}
+	c := &Clerk{Clerk: fakeclerk.New(config)}
 	server := httptest.NewServer(http.HandlerFunc(c.serve))
 	tb.Cleanup(server.Close)
 	c.url = server.URL

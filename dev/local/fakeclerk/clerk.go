@@ -2,9 +2,9 @@
 // tests: a Frontend API that the real ClerkJS talks to, ClerkJS itself (from
 // its npm packages), and the part of the Backend API that our functions call.
 //
-// It keeps everything in memory, guards nothing of value and must listen on
-// loopback only. What it answers follows what ClerkJS 6.40.0 was seen to ask;
-// it was never compared with a live Clerk instance.
+// It keeps everything in memory, guards nothing of value and must listen on loopback
+// only. What it answers follows what ClerkJS 6.40.0 was seen to ask; it was never
+// compared with a live Clerk instance.
 package fakeclerk
 
 import (
@@ -15,12 +15,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/clerk/clerk-sdk-go/v2"
 )
 
 const (
@@ -34,10 +34,8 @@ const (
 	// end in accounts.dev, which would make ClerkJS ask for a dev browser first.
 	DefaultHost = "clerk.warble.test"
 
-	// maxBody bounds a form; ClerkJS's own are under 1 KB. maxPicture bounds one
-	// with a picture, as ClerkJS itself does.
-	maxBody    = 64 << 10
-	maxPicture = 10 << 20
+	// maxBody bounds a form, in bytes: ClerkJS itself sends no larger picture.
+	maxBody = 10 << 20
 )
 
 // Config says where the local Clerk is reached.
@@ -50,156 +48,108 @@ type Config struct {
 // Clerk is the instance, and the handler of its three APIs. Its methods may be
 // called from several goroutines.
 type Clerk struct {
-	origin, scripts, host string
-	secret                string // the Backend API's
-	env                   map[string]string
-	mux                   *http.ServeMux
+	origin, host string
+	secret       string // the Backend API's
+	mux          *http.ServeMux
 
 	changes atomic.Int64
 
-	mu sync.Mutex // guards everything below
+	mu sync.Mutex // guards state
 	state
-	calls map[string]int // to the Backend API, by path
-	// backendSessions are those that the Backend API made, and whose they are.
-	backendSessions map[string]string
 }
 
 // New makes an instance with the demo people, its own signing key and secret.
-func New(cfg Config) (*Clerk, error) {
-	u, err := url.Parse(cfg.Origin)
-	if err != nil || u.Host == "" || u.Scheme+"://"+u.Host != cfg.Origin {
-		return nil, fmt.Errorf("local clerk: origin %q: want scheme://host[:port] and nothing more", cfg.Origin)
-	}
+func New(cfg Config) *Clerk {
 	c := &Clerk{
-		origin: cfg.Origin, scripts: cfg.Scripts, host: cmp.Or(cfg.Host, DefaultHost),
-		secret: "sk_test_" + rand.Text(),
-		state:  state{newSigningKey(), demoUsers(), map[string]*client{}},
-		calls:  map[string]int{}, backendSessions: map[string]string{},
+		origin: cfg.Origin, host: cmp.Or(cfg.Host, DefaultHost), secret: "sk_test_" + rand.Text(), mux: http.NewServeMux(),
+		state: state{newSigningKey(), demoUsers(), map[string]*client{}},
 	}
-	c.env = map[string]string{
-		"CLERK_PUBLISHABLE_KEY":    "pk_test_" + base64.StdEncoding.EncodeToString([]byte(c.host+"$")),
-		"CLERK_SECRET_KEY":         c.secret,
-		"CLERK_JWT_KEY":            publicPEM(c.Key),
-		"CLERK_API_URL":            c.origin + Prefix,
-		"CLERK_AUTHORIZED_PARTIES": c.origin,
+	c.mux.Handle("GET /npm/", serveScripts(cfg.Scripts))
+	c.mux.HandleFunc("GET /img/{id}", c.servePicture)
+	for pattern, answer := range c.frontend() {
+		c.mux.HandleFunc(pattern, c.serve(answer))
 	}
-	c.mux = c.routes()
-	return c, nil
+	for pattern, answer := range c.backend() {
+		c.mux.HandleFunc(pattern, c.serve(c.withSecret(answer)))
+	}
+	c.mux.HandleFunc("/", c.serve(func(_ http.ResponseWriter, r *http.Request) (any, *refusal) {
+		slog.Info("the local Clerk does not do this", "method", r.Method, "path", r.URL.Path)
+		return nil, refuse(http.StatusNotFound, "resource_not_found", "",
+			"This works with a real Clerk instance only. The local one signs people up, in and out, changes their names and picture, and deletes their account.")
+	}))
+	return c
 }
 
 // Env is what the functions need in their environment to trust this instance.
-// It is fixed at the start: RotateKey does not change CLERK_JWT_KEY.
-func (c *Clerk) Env() map[string]string { return maps.Clone(c.env) }
-
-func (c *Clerk) routes() *http.ServeMux {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /npm/@clerk/{pkg}/dist/{file}", c.serveScript)
-	mux.HandleFunc("GET /img/{file}", c.servePicture)
-	for pattern, answer := range c.frontend() {
-		mux.HandleFunc(pattern, c.locked(answer))
+func (c *Clerk) Env() map[string]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return map[string]string{
+		"CLERK_PUBLISHABLE_KEY":    "pk_test_" + base64.StdEncoding.EncodeToString([]byte(c.host+"$")),
+		"CLERK_SECRET_KEY":         c.secret,
+		"CLERK_JWT_KEY":            c.publicPEM(),
+		"CLERK_API_URL":            c.origin + Prefix,
+		"CLERK_AUTHORIZED_PARTIES": c.origin,
 	}
-	for pattern, answer := range c.backend() {
-		mux.HandleFunc(pattern, c.locked(c.counted(answer)))
-	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		slog.Info("the local Clerk does not do this", "method", r.Method, "path", r.URL.Path)
-		writeError(w, &apiError{http.StatusNotFound, "resource_not_found",
-			"This works with a real Clerk instance only. The local one signs people up, in and out, changes their names and picture, and deletes their account.", ""})
-	})
-	return mux
 }
 
 // ServeHTTP answers with and without Prefix.
 func (c *Clerk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Add("Vary", "Origin")
-	if r.Header.Get("Origin") == c.origin {
-		w.Header().Set("Access-Control-Allow-Origin", c.origin)
-		w.Header().Set("Access-Control-Allow-Credentials", "true")
-	}
+	w.Header().Set("Access-Control-Allow-Origin", c.origin)
+	w.Header().Set("Access-Control-Allow-Credentials", "true")
 	r = r.Clone(r.Context())
-	if path, ok := strings.CutPrefix(r.URL.Path, Prefix+"/"); ok {
-		r.URL.Path, r.URL.RawPath = "/"+path, ""
-	}
-	if err := parseForm(w, r); err != nil {
-		writeError(w, err)
+	r.URL.Path = strings.TrimPrefix(r.URL.Path, Prefix)
+	// A form is read before a POST takes the method that it stands for: net/http reads none on a DELETE.
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if err := r.ParseMultipartForm(maxBody); err != nil && !errors.Is(err, http.ErrNotMultipart) {
+		http.Error(w, "The request's body is too large, or no form.", http.StatusRequestEntityTooLarge)
 		return
 	}
 	// ClerkJS sends every write as a simple POST, so that browsers ask for no preflight.
-	if method := r.URL.Query().Get("_method"); r.Method == http.MethodPost && method != "" {
-		r.Method = strings.ToUpper(method)
-	}
+	r.Method = strings.ToUpper(cmp.Or(r.URL.Query().Get("_method"), r.Method))
 	c.mux.ServeHTTP(w, r)
 }
 
-// An answerer makes the value to send as JSON, with c.mu held; the value must
-// not share memory with c.
-type answerer func(w http.ResponseWriter, r *http.Request) (any, *apiError)
+// object is a JSON object.
+type object = map[string]any
 
-func (c *Clerk) locked(answer answerer) http.HandlerFunc {
+// An answerer makes the value to send as JSON, with c.mu held.
+type answerer func(w http.ResponseWriter, r *http.Request) (any, *refusal)
+
+func (c *Clerk) serve(answer answerer) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c.mu.Lock()
-		value, err := answer(w, r)
+		value, refused := answer(w, r)
+		status := http.StatusOK
+		if refused != nil {
+			value, status = refused, refused.HTTPStatusCode
+		}
+		body, _ := json.Marshal(value) // our own objects and the SDK's encode
 		c.mu.Unlock()
 		if r.Method != http.MethodGet {
 			c.changes.Add(1)
 		}
-		if err != nil {
-			writeError(w, err)
-			return
-		}
-		writeJSON(w, http.StatusOK, value)
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(status)
+		w.Write(body)
 	}
 }
 
-// parseForm reads a form, before a POST takes the method that it stands for:
-// net/http reads none on a DELETE.
-func parseForm(w http.ResponseWriter, r *http.Request) *apiError {
-	isUpload := strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data")
-	limit := int64(maxBody)
-	if isUpload {
-		limit = maxPicture
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, limit)
-	err := r.ParseForm()
-	if err == nil && isUpload {
-		err = r.ParseMultipartForm(limit)
-	}
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return &apiError{http.StatusRequestEntityTooLarge, "request_body_too_large", "The request's body is too large.", ""}
-	case err != nil:
-		return &apiError{http.StatusBadRequest, "request_body_invalid", "The request's body is not a form.", ""}
-	}
-	return nil
+// A refusal is errors in Clerk's form.
+type refusal = clerk.APIErrorResponse
+
+// refuse makes a refusal. ClerkJS shows the message at the form field param, if it
+// is not "".
+func refuse(status int, code, param, message string) *refusal {
+	return &refusal{HTTPStatusCode: status, Errors: []clerk.Error{{
+		Code: code, Message: message, LongMessage: message, Meta: json.RawMessage(fmt.Sprintf(`{"param_name": %q}`, param)),
+	}}}
 }
 
-// An apiError is one error in Clerk's form. param names the form field that
-// ClerkJS shows the message at.
-type apiError struct {
-	status        int
-	code, message string
-	param         string
-}
-
-// refuse is the error of a form's field.
-func refuse(code, param, message string) *apiError {
-	return &apiError{http.StatusUnprocessableEntity, code, message, param}
-}
-
-func writeError(w http.ResponseWriter, e *apiError) {
-	entry := map[string]any{"code": e.code, "message": e.message, "long_message": e.message}
-	if e.param != "" {
-		entry["meta"] = map[string]any{"param_name": e.param}
-	}
-	writeJSON(w, e.status, map[string]any{"errors": []any{entry}})
-}
-
-func writeJSON(w http.ResponseWriter, status int, value any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(value) // the caller has gone; nobody to tell
+// refuseField is the refusal of what a form's field has.
+func refuseField(code, param, message string) *refusal {
+	return refuse(http.StatusUnprocessableEntity, code, param, message)
 }
 
 // newID makes an identifier of Clerk's kind, "sess_…", that nobody can guess.

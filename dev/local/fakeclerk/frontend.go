@@ -2,45 +2,44 @@ package fakeclerk
 
 import (
 	"cmp"
-	"fmt"
+	_ "embed"
+	"encoding/json"
 	"io"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 const (
-	clientCookie = "__client" // Clerk's name for it
+	// Clerk's names for the secret that a browser is known by.
+	clientCookie = "__client"
+	devBrowser   = "__clerk_db_jwt"
 
-	// Clerk's limits, but for the user name's least: "ada" has three.
-	minUsername, maxUsername = 3, 64
-	minPassword, maxPassword = 8, 72
-
+	minPassword = 8                  // characters, as Clerk has it
 	sessionLife = 7 * 24 * time.Hour // Clerk's default
 )
 
-// A client is one browser: its sign-in under way and its live sessions.
-type client struct {
-	ID       string
-	Created  time.Time
-	signIn   *signIn
-	Sessions []*session
-}
+// username is what Clerk takes for one, but for its least length: "ada" has three.
+var username = regexp.MustCompile(`^[A-Za-z0-9_-]{3,64}$`)
 
-type signIn struct {
-	id        string
-	user      *user
-	sessionID string // once complete
+// environment is what ClerkJS's components take their shape from: people sign
+// up with a user name and a password. What is left out has ClerkJS's own
+// default, which is off. Names are shown only when they are required.
+//
+//go:embed environment.json
+var environment json.RawMessage
+
+// A client is one browser: its sign-in under way, or its session.
+type client struct {
+	ID        string
+	SigningIn string   // the user who is asked for the password; "" for nobody
+	Session   *session // nil for none
 }
 
 type session struct {
-	ID      string
-	UserID  string
-	user    *user
-	Created time.Time // when the password was given
+	ID, UserID string
+	Created    time.Time
 }
 
 // frontend is the part of Clerk's Frontend API that ClerkJS asks for when
@@ -49,47 +48,44 @@ func (c *Clerk) frontend() map[string]answerer {
 	return map[string]answerer{
 		"GET /.well-known/jwks.json": c.getKeys,
 
-		"POST /v1/dev_browser":  c.newDevBrowser,
-		"GET /v1/environment":   c.getEnvironment,
-		"PATCH /v1/environment": c.getEnvironment,
+		"POST /v1/dev_browser": newDevBrowser,
+		"/v1/environment":      getEnvironment,
 
 		"POST /v1/client/sign_ins":                           c.createSignIn,
 		"POST /v1/client/sign_ins/{id}/attempt_first_factor": c.attemptPassword,
 		"POST /v1/client/sign_ups":                           c.signUp,
 
 		"GET /v1/client":                       c.getClient,
-		"DELETE /v1/client":                    c.signOut,
 		"DELETE /v1/client/sessions":           c.signOut,
 		"POST /v1/client/sessions/{id}/touch":  c.withSession(c.touchSession),
 		"POST /v1/client/sessions/{id}/tokens": c.withSession(c.newToken),
-		"POST /v1/client/sessions/{id}/remove": c.withSession(c.endSession),
 		"GET /v1/me/sessions/active":           c.withSession(c.activeSessions),
 		"PATCH /v1/me":                         c.withSession(c.editUser),
 		"DELETE /v1/me":                        c.withSession(c.deleteUser),
-		"POST /v1/me/profile_image":            c.withSession(c.setPicture),
-		"DELETE /v1/me/profile_image":          c.withSession(c.removePicture),
+		"/v1/me/profile_image":                 c.withSession(c.setPicture),
 	}
 }
 
 // newDevBrowser answers for keys of *.accounts.dev hosts, whose ClerkJS then
 // sends the id along instead of relying on a cookie.
-func (c *Clerk) newDevBrowser(http.ResponseWriter, *http.Request) (any, *apiError) {
-	return map[string]any{"object": "dev_browser", "id": newID("dvb")}, nil
+func newDevBrowser(http.ResponseWriter, *http.Request) (any, *refusal) {
+	return object{"id": newID("dvb")}, nil
 }
 
-// clientKey is the secret that a browser is known by, or "".
-func clientKey(r *http.Request) string {
-	if devBrowser := r.Form.Get("__clerk_db_jwt"); devBrowser != "" {
-		return devBrowser
-	}
-	if cookie, err := r.Cookie(clientCookie); err == nil {
-		return cookie.Value
-	}
-	return ""
-}
+func getEnvironment(http.ResponseWriter, *http.Request) (any, *refusal) { return environment, nil }
 
 // clientOf is the browser's client, or nil when it has none yet.
-func (c *Clerk) clientOf(r *http.Request) *client { return c.Clients[clientKey(r)] }
+func (c *Clerk) clientOf(r *http.Request) *client {
+	key := r.Form.Get(devBrowser)
+	for _, cookie := range r.CookiesNamed(clientCookie) {
+		key = cmp.Or(key, cookie.Value)
+	}
+	cl := c.Clients[key]
+	if cl != nil && cl.Session != nil && (time.Since(cl.Session.Created) > sessionLife || c.userByID(cl.Session.UserID) == nil) {
+		cl.Session = nil
+	}
+	return cl
+}
 
 // ensureClient makes the browser's client when it has none, and a cookie for
 // it. The page is of our own site in both forms: the same origin in the proxy's,
@@ -98,295 +94,191 @@ func (c *Clerk) ensureClient(w http.ResponseWriter, r *http.Request) *client {
 	if cl := c.clientOf(r); cl != nil {
 		return cl
 	}
-	cl := &client{ID: newID("client"), Created: time.Now()}
-	key := r.Form.Get("__clerk_db_jwt")
-	if key == "" {
-		key = newID("key")
-		http.SetCookie(w, &http.Cookie{Name: clientCookie, Value: key, Path: "/", MaxAge: int(sessionLife.Seconds()),
-			HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil})
-	}
+	cl, key := &client{ID: newID("client")}, cmp.Or(r.Form.Get(devBrowser), newID("key"))
+	http.SetCookie(w, &http.Cookie{Name: clientCookie, Value: key, Path: "/", MaxAge: int(sessionLife.Seconds()),
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil})
 	c.Clients[key] = cl
 	return cl
 }
 
 // wrapped is the form of most answers: the resource, and the client as it now
 // is, so that ClerkJS need not ask for it.
-func (c *Clerk) wrapped(resource any, cl *client) map[string]any {
-	return map[string]any{"response": resource, "client": c.clientJSON(cl)}
+func (c *Clerk) wrapped(resource any, cl *client) object {
+	return object{"response": resource, "client": c.showClient(cl)}
 }
 
-func (c *Clerk) clientJSON(cl *client) any {
+func (c *Clerk) showClient(cl *client) any {
 	if cl == nil {
 		return nil
 	}
-	sessions := []any{}
-	var last, signIn any
-	for _, s := range cl.Sessions {
-		sessions = append(sessions, c.sessionJSON(s))
-		last = s.ID
+	shown := object{"object": "client", "id": cl.ID, "sessions": []any{}}
+	if cl.Session != nil {
+		shown["sessions"], shown["last_active_session_id"] = []any{c.showSession(cl.Session)}, cl.Session.ID
+	} else if u := c.userByID(cl.SigningIn); u != nil {
+		shown["sign_in"] = c.showSignIn(u, "needs_first_factor", nil)
 	}
-	if cl.signIn != nil && cl.signIn.sessionID == "" {
-		signIn = c.signInJSON(cl.signIn)
-	}
-	return map[string]any{
-		"object": "client", "id": cl.ID, "sessions": sessions, "last_active_session_id": last,
-		"sign_in": signIn, "created_at": cl.Created.UnixMilli(), "updated_at": time.Now().UnixMilli(),
-	}
+	return shown
 }
 
-func (c *Clerk) getClient(_ http.ResponseWriter, r *http.Request) (any, *apiError) {
-	return map[string]any{"response": c.clientJSON(c.clientOf(r))}, nil
+func (c *Clerk) showSession(s *session) object {
+	return object{"object": "session", "id": s.ID, "status": "active", "user": c.showUser(c.userByID(s.UserID)),
+		"created_at": s.Created.UnixMilli(), "last_active_at": time.Now().UnixMilli()}
 }
 
-// Signing in
+func (c *Clerk) showSignIn(u *user, status string, sessionID any) object {
+	return object{"object": "sign_in", "id": "sia_" + u.ID, "status": status, "identifier": u.Username,
+		"supported_first_factors": []any{object{"strategy": "password"}}, "created_session_id": sessionID}
+}
+
+func (c *Clerk) getClient(_ http.ResponseWriter, r *http.Request) (any, *refusal) {
+	return object{"response": c.showClient(c.clientOf(r))}, nil
+}
+
+// Signing in and up
 
 // createSignIn takes the identifier, and the password too where ClerkJS had it
 // filled in by the browser.
-func (c *Clerk) createSignIn(w http.ResponseWriter, r *http.Request) (any, *apiError) {
-	if err := c.refuseSecondSession(r); err != nil {
-		return nil, err
-	}
-	u := c.userByIdentifier(r.Form.Get("identifier"))
+func (c *Clerk) createSignIn(w http.ResponseWriter, r *http.Request) (any, *refusal) {
+	u := c.userByName(r.Form.Get("identifier"))
 	if u == nil {
-		return nil, refuse("form_identifier_not_found", "identifier", "Couldn't find your account.")
+		return nil, refuseField("form_identifier_not_found", "identifier", "Couldn't find your account.")
 	}
+	return c.signIn(w, r, u)
+}
+
+func (c *Clerk) attemptPassword(w http.ResponseWriter, r *http.Request) (any, *refusal) {
+	u := c.userByID(strings.TrimPrefix(r.PathValue("id"), "sia_"))
+	if u == nil {
+		return nil, refuse(http.StatusNotFound, "resource_not_found", "", "No such sign-in: start again.")
+	}
+	return c.signIn(w, r, u)
+}
+
+// signIn begins a sign-in, and ends it where the request has the password.
+func (c *Clerk) signIn(w http.ResponseWriter, r *http.Request, u *user) (any, *refusal) {
 	cl := c.ensureClient(w, r)
-	cl.signIn = &signIn{id: newID("sia"), user: u}
-	if r.Form.Get("strategy") == "password" {
-		return c.checkPassword(cl, r.Form.Get("password"))
+	switch {
+	case cl.Session != nil:
+		return nil, sessionExists
+	case r.Form.Get("strategy") == "":
+		cl.SigningIn = u.ID
+		return c.wrapped(c.showSignIn(u, "needs_first_factor", nil), cl), nil
+	case r.Form.Get("password") != u.Password:
+		return nil, refuseField("form_password_incorrect", "password", "Password is incorrect. Try again, or use another method.")
 	}
-	return c.wrapped(c.signInJSON(cl.signIn), cl), nil
+	startSession(cl, u)
+	return c.wrapped(c.showSignIn(u, "complete", cl.Session.ID), cl), nil
 }
 
-func (c *Clerk) attemptPassword(_ http.ResponseWriter, r *http.Request) (any, *apiError) {
-	cl := c.clientOf(r)
-	if cl == nil || cl.signIn == nil || cl.signIn.id != r.PathValue("id") {
-		return nil, &apiError{http.StatusNotFound, "resource_not_found", "No such sign-in: start again.", ""}
-	}
-	if err := c.refuseSecondSession(r); err != nil {
-		return nil, err
-	}
-	if r.Form.Get("strategy") != "password" {
-		return nil, refuse("strategy_for_user_invalid", "strategy", "The local Clerk knows passwords only.")
-	}
-	return c.checkPassword(cl, r.Form.Get("password"))
-}
-
-func (c *Clerk) checkPassword(cl *client, password string) (any, *apiError) {
-	if password != cl.signIn.user.Password {
-		return nil, refuse("form_password_incorrect", "password", "Password is incorrect. Try again, or use another method.")
-	}
-	cl.signIn.sessionID = startSession(cl, cl.signIn.user).ID
-	return c.wrapped(c.signInJSON(cl.signIn), cl), nil
-}
-
-// refuseSecondSession keeps to one person a browser, Clerk's default. ClerkJS
-// reacts to the code by showing who is signed in.
-func (c *Clerk) refuseSecondSession(r *http.Request) *apiError {
-	if cl := c.clientOf(r); cl == nil || len(cl.Sessions) == 0 {
-		return nil
-	}
-	return &apiError{http.StatusBadRequest, "session_exists", "You're already signed in.", ""}
-}
-
-func (c *Clerk) signInJSON(s *signIn) any {
-	status := "needs_first_factor"
-	if s.sessionID != "" {
-		status = "complete"
-	}
-	return map[string]any{
-		"object": "sign_in", "id": s.id, "status": status, "identifier": s.user.Username,
-		"supported_identifiers":   []string{"username"},
-		"supported_first_factors": []any{map[string]any{"strategy": "password"}},
-		"created_session_id":      orNil(s.sessionID),
-		"user_data":               c.publicUserData(s.user),
-	}
-}
-
-// Signing up
-
-var usernamePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+// sessionExists keeps to one person a browser, Clerk's default. ClerkJS reacts to
+// the code by showing who is signed in.
+var sessionExists = refuse(http.StatusBadRequest, "session_exists", "", "You're already signed in.")
 
 // checkUsername refuses a name that nobody may take.
-func (c *Clerk) checkUsername(username string) *apiError {
+func (c *Clerk) checkUsername(name string) *refusal {
 	switch {
-	case len(username) < minUsername || len(username) > maxUsername:
-		return refuse("form_username_invalid_length", "username",
-			fmt.Sprintf("Username must be between %d and %d characters long.", minUsername, maxUsername))
-	case !usernamePattern.MatchString(username):
-		return refuse("form_username_invalid_character", "username", "Username can only contain letters, numbers and '_' or '-'.")
-	case c.userByIdentifier(username) != nil:
-		return refuse("form_identifier_exists", "username", "That username is taken. Please try another.")
+	case !username.MatchString(name):
+		return refuseField("form_username_invalid_character", "username", "Username must have 3 to 64 letters, numbers, '_' or '-'.")
+	case c.userByName(name) != nil:
+		return refuseField("form_identifier_exists", "username", "That username is taken. Please try another.")
 	}
 	return nil
 }
 
 // signUp takes everything in the one call that ClerkJS makes of its form.
-func (c *Clerk) signUp(w http.ResponseWriter, r *http.Request) (any, *apiError) {
-	if err := c.refuseSecondSession(r); err != nil {
-		return nil, err
-	}
-	username, password := r.Form.Get("username"), r.Form.Get("password")
-	if err := c.checkUsername(username); err != nil {
-		return nil, err
-	}
-	switch length := utf8.RuneCountInString(password); {
-	case length < minPassword:
-		return nil, refuse("form_password_length_too_short", "password", fmt.Sprintf("Passwords must be %d characters or more.", minPassword))
-	case length > maxPassword:
-		return nil, refuse("form_password_length_too_long", "password", fmt.Sprintf("Passwords must be %d characters or less.", maxPassword))
-	}
-	u := &user{
-		Person:   Person{ID: newID("user"), Username: strings.ToLower(username), FirstName: r.Form.Get("first_name"), LastName: r.Form.Get("last_name")},
-		Password: password,
-		Created:  time.Now(),
-	}
-	c.Users = append(c.Users, u)
+func (c *Clerk) signUp(w http.ResponseWriter, r *http.Request) (any, *refusal) {
+	name, password := r.Form.Get("username"), r.Form.Get("password")
 	cl := c.ensureClient(w, r)
-	s := startSession(cl, u)
-	return c.wrapped(map[string]any{
-		"object": "sign_up", "id": newID("sua"), "status": "complete",
-		"created_user_id": u.ID, "created_session_id": s.ID,
-	}, cl), nil
+	if cl.Session != nil {
+		return nil, sessionExists
+	}
+	if refused := c.checkUsername(name); refused != nil {
+		return nil, refused
+	}
+	if len(password) < minPassword {
+		return nil, refuseField("form_password_length_too_short", "password", "Passwords must be 8 characters or more.")
+	}
+	u := &user{Password: password,
+		Person: Person{ID: newID("user"), Username: strings.ToLower(name), FirstName: r.Form.Get("first_name"), LastName: r.Form.Get("last_name")}}
+	c.Users = append(c.Users, u)
+	startSession(cl, u)
+	return c.wrapped(object{"object": "sign_up", "id": newID("sua"), "status": "complete", "created_user_id": u.ID, "created_session_id": cl.Session.ID}, cl), nil
 }
 
-// Sessions
-
-func startSession(cl *client, u *user) *session {
-	s := &session{newID("sess"), u.ID, u, time.Now()}
-	cl.Sessions = append(cl.Sessions, s)
-	return s
+func startSession(cl *client, u *user) {
+	cl.SigningIn, cl.Session = "", &session{newID("sess"), u.ID, time.Now()}
 }
 
-// withSession finds the browser's own session: the one in the path, if there is one.
-// ClerkJS reacts to the 401 by asking who is signed in.
-func (c *Clerk) withSession(answer func(*http.Request, *client, *session) (any, *apiError)) answerer {
-	return func(_ http.ResponseWriter, r *http.Request) (any, *apiError) {
-		if cl := c.clientOf(r); cl != nil {
-			for _, s := range cl.Sessions {
-				if id := r.PathValue("id"); id == "" || id == s.ID {
-					return answer(r, cl, s)
-				}
-			}
+// Sessions and the profile
+
+// withSession finds the browser's own session, which must be the one in the path, if
+// there is one. ClerkJS reacts to the 401 by asking who is signed in.
+func (c *Clerk) withSession(answer func(*http.Request, *client, *user) (any, *refusal)) answerer {
+	return func(_ http.ResponseWriter, r *http.Request) (any, *refusal) {
+		cl := c.clientOf(r)
+		if cl == nil || cl.Session == nil || cl.Session.ID != cmp.Or(r.PathValue("id"), cl.Session.ID) {
+			return nil, refuse(http.StatusUnauthorized, "authentication_invalid", "", "You are signed out.")
 		}
-		return nil, &apiError{http.StatusUnauthorized, "authentication_invalid", "You are signed out.", ""}
+		return answer(r, cl, c.userByID(cl.Session.UserID))
 	}
 }
 
-func (c *Clerk) touchSession(_ *http.Request, cl *client, s *session) (any, *apiError) {
-	return c.wrapped(c.sessionJSON(s), cl), nil
+func (c *Clerk) touchSession(_ *http.Request, cl *client, _ *user) (any, *refusal) {
+	return c.wrapped(c.showSession(cl.Session), cl), nil
 }
 
-func (c *Clerk) newToken(r *http.Request, _ *client, s *session) (any, *apiError) {
-	party := cmp.Or(r.Header.Get("Origin"), c.origin)
-	return map[string]any{"object": "token", "jwt": c.sessionToken(s.ID, s.user.ID, party, s.Created)}, nil
+func (c *Clerk) newToken(r *http.Request, cl *client, u *user) (any, *refusal) {
+	return object{"object": "token", "jwt": c.sessionToken(cl.Session.ID, u.ID, cmp.Or(r.Header.Get("Origin"), c.origin))}, nil
 }
 
-func (c *Clerk) endSession(_ *http.Request, cl *client, s *session) (any, *apiError) {
-	cl.Sessions = slices.DeleteFunc(cl.Sessions, func(other *session) bool { return other == s })
-	ended := c.sessionJSON(s)
-	ended["status"] = "removed"
-	return c.wrapped(ended, cl), nil
-}
-
-func (c *Clerk) signOut(_ http.ResponseWriter, r *http.Request) (any, *apiError) {
+func (c *Clerk) signOut(_ http.ResponseWriter, r *http.Request) (any, *refusal) {
 	cl := c.clientOf(r)
 	if cl != nil {
-		cl.Sessions, cl.signIn = nil, nil
+		cl.Session = nil
 	}
-	return map[string]any{"response": c.clientJSON(cl)}, nil
+	return object{"response": c.showClient(cl)}, nil
 }
 
 // activeSessions is what the user profile lists as devices.
-func (c *Clerk) activeSessions(_ *http.Request, _ *client, own *session) (any, *apiError) {
+func (c *Clerk) activeSessions(_ *http.Request, _ *client, u *user) (any, *refusal) {
 	active := []any{}
 	for _, cl := range c.Clients {
-		for _, s := range cl.Sessions {
-			if s.user == own.user {
-				body := c.sessionJSON(s)
-				body["latest_activity"] = map[string]any{"object": "session_activity", "device_type": "This computer", "is_mobile": false, "ip_address": "127.0.0.1", "city": "loopback"}
-				active = append(active, body)
-			}
+		if cl.Session != nil && cl.Session.UserID == u.ID {
+			shown := c.showSession(cl.Session)
+			shown["latest_activity"] = object{"device_type": "This computer", "ip_address": "127.0.0.1", "city": "loopback"}
+			active = append(active, shown)
 		}
 	}
 	return active, nil
 }
 
-// The profile
-
 // editUser changes what a form of the profile has. The picture has its own.
-func (c *Clerk) editUser(r *http.Request, cl *client, s *session) (any, *apiError) {
-	u := s.user
-	if username := r.Form.Get("username"); r.Form.Has("username") && !strings.EqualFold(username, u.Username) {
-		if err := c.checkUsername(username); err != nil {
-			return nil, err
+func (c *Clerk) editUser(r *http.Request, cl *client, u *user) (any, *refusal) {
+	if name := r.Form.Get("username"); r.Form.Has("username") && !strings.EqualFold(name, u.Username) {
+		if refused := c.checkUsername(name); refused != nil {
+			return nil, refused
 		}
-		u.Username = strings.ToLower(username)
+		u.Username = strings.ToLower(name)
 	}
 	for field, name := range map[string]*string{"first_name": &u.FirstName, "last_name": &u.LastName} {
 		if r.Form.Has(field) {
 			*name = r.Form.Get(field)
 		}
 	}
-	return c.wrapped(c.userJSON(u), cl), nil
+	return c.wrapped(c.showUser(u), cl), nil
 }
 
-// setPicture keeps the picture that a browser sends as it is.
-func (c *Clerk) setPicture(r *http.Request, cl *client, s *session) (any, *apiError) {
-	file, _, err := r.FormFile("file")
-	if err != nil {
-		return nil, refuse("form_param_missing", "file", "Choose a picture.")
+// setPicture keeps the picture that a browser sends as it is. ClerkJS sends no other
+// files. Without one, the person has initials again.
+func (c *Clerk) setPicture(r *http.Request, cl *client, u *user) (any, *refusal) {
+	u.Picture = nil
+	if file, _, err := r.FormFile("file"); err == nil {
+		defer file.Close()
+		u.Picture, _ = io.ReadAll(file) // the form is in memory
 	}
-	defer file.Close()
-	picture, _ := io.ReadAll(file) // parseForm has it in memory
-	switch http.DetectContentType(picture) {
-	case "image/png", "image/jpeg", "image/gif", "image/webp":
-	default:
-		return nil, refuse("form_param_format_invalid", "file", "Choose a picture in PNG, JPEG, GIF or WebP.")
-	}
-	s.user.Picture, s.user.PictureID = picture, newID("img")
-	return c.wrapped(c.pictureJSON(s.user), cl), nil
+	return c.wrapped(object{"object": "image"}, cl), nil
 }
 
-func (c *Clerk) removePicture(_ *http.Request, cl *client, s *session) (any, *apiError) {
-	s.user.Picture, s.user.PictureID = nil, ""
-	return c.wrapped(c.pictureJSON(s.user), cl), nil
-}
-
-func (c *Clerk) pictureJSON(u *user) any {
-	return map[string]any{"object": "image", "id": orNil(u.PictureID), "name": u.Username, "public_url": c.imageURL(u)}
-}
-
-func (c *Clerk) deleteUser(_ *http.Request, cl *client, s *session) (any, *apiError) {
-	return c.wrapped(c.forget(s.user), cl), nil
-}
-
-// forget removes a person, and ends their sessions in every browser.
-func (c *Clerk) forget(u *user) map[string]any {
-	c.Users = slices.DeleteFunc(c.Users, func(other *user) bool { return other == u })
-	for _, each := range c.Clients {
-		each.Sessions = slices.DeleteFunc(each.Sessions, func(s *session) bool { return s.user == u })
-		if each.signIn != nil && each.signIn.user == u {
-			each.signIn = nil
-		}
-	}
-	return map[string]any{"object": "user", "id": u.ID, "deleted": true}
-}
-
-func (c *Clerk) sessionJSON(s *session) map[string]any {
-	return map[string]any{
-		"object": "session", "id": s.ID, "status": "active", "user": c.userJSON(s.user), "public_user_data": c.publicUserData(s.user),
-		"factor_verification_age":     []int{int(time.Since(s.Created).Minutes()), -1},
-		"last_active_organization_id": nil,
-		"expire_at":                   s.Created.Add(sessionLife).UnixMilli(), "abandon_at": s.Created.Add(sessionLife).UnixMilli(),
-		"last_active_at": time.Now().UnixMilli(), "created_at": s.Created.UnixMilli(), "updated_at": s.Created.UnixMilli(),
-	}
-}
-
-func (c *Clerk) publicUserData(u *user) map[string]any {
-	return map[string]any{
-		"user_id": u.ID, "username": u.Username, "identifier": u.Username,
-		"first_name": orNil(u.FirstName), "last_name": orNil(u.LastName),
-		"image_url": c.imageURL(u), "has_image": true,
-	}
+func (c *Clerk) deleteUser(_ *http.Request, cl *client, u *user) (any, *refusal) {
+	return c.wrapped(c.forget(u), cl), nil
 }

@@ -15,24 +15,25 @@ import (
 // tokenLife is how long Clerk's session tokens live.
 const tokenLife = 60 * time.Second
 
-// newSigningKey makes a key that signs session tokens; its id is their kid.
+// newSigningKey makes the key that signs session tokens.
 func newSigningKey() jose.JSONWebKey {
 	private, _ := rsa.GenerateKey(rand.Reader, 2048) // fails for keys that are too small
 	return jose.JSONWebKey{Key: private, KeyID: newID("ins"), Algorithm: string(jose.RS256), Use: "sig"}
 }
 
-func publicPEM(key jose.JSONWebKey) string {
-	der, _ := x509.MarshalPKIXPublicKey(key.Public().Key) // fails for unknown kinds of keys
+func (c *Clerk) publicPEM() string {
+	der, _ := x509.MarshalPKIXPublicKey(c.Key.Public().Key) // fails for unknown kinds of keys
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }
 
-// sign panics on claims that are no JSON, which is the calling test's mistake.
-func sign(key jose.JSONWebKey, claims map[string]any) string {
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: key}, (&jose.SignerOptions{}).WithType("JWT"))
-	if err != nil {
-		panic(fmt.Sprintf("local clerk: make a signer: %v", err))
+// SignClaims signs any claims. It panics on claims that are no JSON, which is the
+// calling test's mistake.
+func (c *Clerk) SignClaims(claims map[string]any) string {
+	token := ""
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: c.Key}, (&jose.SignerOptions{}).WithType("JWT"))
+	if err == nil {
+		token, err = jwt.Signed(signer).Claims(claims).CompactSerialize()
 	}
-	token, err := jwt.Signed(signer).Claims(claims).CompactSerialize()
 	if err != nil {
 		panic(fmt.Sprintf("local clerk: sign %v: %v", claims, err))
 	}
@@ -43,11 +44,10 @@ func sign(key jose.JSONWebKey, claims map[string]any) string {
 // user's public metadata, as an instance has it whose session token is customised
 // with {"metadata": "{{user.public_metadata}}"}. Without a party it has no azp, as a
 // token of the Backend API's.
-func (c *Clerk) sessionToken(sessionID, userID, party string, verified time.Time) string {
+func (c *Clerk) sessionToken(sessionID, userID, party string) string {
 	now := time.Now()
 	claims := map[string]any{
 		"exp": now.Add(tokenLife).Unix(),
-		"fva": []int{int(now.Sub(verified).Minutes()), -1}, // minutes since the password, no second factor
 		"iat": now.Unix(),
 		"iss": "https://" + c.host,
 		"jti": rand.Text(),
@@ -63,7 +63,7 @@ func (c *Clerk) sessionToken(sessionID, userID, party string, verified time.Time
 	if u := c.userByID(userID); u != nil {
 		claims["metadata"] = u.publicMetadata()
 	}
-	return sign(c.Key, claims)
+	return c.SignClaims(claims)
 }
 
 // Token is a good token of a new session of a user, as a page on Origin gets
@@ -71,21 +71,5 @@ func (c *Clerk) sessionToken(sessionID, userID, party string, verified time.Time
 func (c *Clerk) Token(userID string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.sessionToken(newID("sess"), userID, c.origin, time.Now())
-}
-
-// SignClaims signs any claims with the current key.
-func (c *Clerk) SignClaims(claims map[string]any) string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return sign(c.Key, claims)
-}
-
-// RotateKey replaces the signing key. /v1/jwks has only the new one from then
-// on; Env keeps naming the first.
-func (c *Clerk) RotateKey() {
-	key := newSigningKey()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.Key = key
+	return c.sessionToken(newID("sess"), userID, c.origin)
 }
