@@ -58,6 +58,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	w.Header().Set("Content-Type", "text/plain")
 	w.Header().Set("X-From", "function")
+	w.Header().Set("Cache-Control", "public, s-maxage=1")
 	w.WriteHeader(http.StatusTeapot)
 	fmt.Fprintf(w, "%s %s %s %s %s %s", r.Method, r.URL, r.Host, r.RemoteAddr, r.Header.Get("X-Vercel-Id"), body)
 }
@@ -70,7 +71,7 @@ func send(t *testing.T, server *httptest.Server, method, path, body string) (sta
 		t.Fatal(err)
 	}
 	defer connection.Close()
-	fmt.Fprintf(connection, "%s %s HTTP/1.1\r\nHost: warble.test\r\nX-Vercel-Id: forged\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", method, path, len(body), body)
+	fmt.Fprintf(connection, "%s %s HTTP/1.1\r\nHost: warble.test\r\nUser-Agent: Some Bot/1.0\r\nX-Vercel-Id: forged\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", method, path, len(body), body)
 	answer, err := io.ReadAll(connection)
 	if err != nil {
 		t.Fatal(err)
@@ -92,6 +93,8 @@ func TestRoutesApplyInOrderAsOnVercel(t *testing.T) {
 		{"src": "^/.*$", "headers": {"X-All": "1", "X-From": "route"}, "continue": true},
 		{"src": "/api/things", "methods": ["GET", "POST"], "dest": "/api/echo"},
 		{"src": "/api/things/([0-9]+)", "dest": "/api/echo"},
+		{"src": "/api/robot", "has": [{"type": "header", "key": "user-agent", "value": ".*Bot/.*"}], "dest": "/api/echo"},
+		{"src": "/api/person", "has": [{"type": "header", "key": "user-agent", "value": "Bot"}], "dest": "/api/echo"},
 		{"src": "/api/pan", "dest": "/api/panic"},
 		{"src": "/file/(.*)", "dest": "/$1.js"},
 		{"src": "/old", "dest": "/new-but-missing"},
@@ -108,11 +111,12 @@ func TestRoutesApplyInOrderAsOnVercel(t *testing.T) {
 		{"GET", "/api/things?x=1", "", 418, "GET /api/things?x=1 warble.test 127.0.0.1 dev1::"},
 		{"POST", "/api/things", "\x00\xff{}", 418, "\x00\xff{}"},
 		{"POST", "/api/things", strings.Repeat("x", maxBody+1), 413, ""},
-		{"PUT", "/api/things", "", 404, ""},                                  // another method is another route
-		{"GET", "/api/things/", "", 404, ""},                                 // expressions are anchored
-		{"GET", "/x/api/things", "", 404, "lost"},                            // at both ends
-		{"PUT", "/api/things/42?a=%zz", "", 418, "PUT /api/things/42?a=%zz"}, // the caller's path is kept
-		{"GET", "/api/echo", "", 404, ""},                                    // a function's own name is a path like any other
+		{"PUT", "/api/things", "", 404, ""},                                     // another method is another route
+		{"GET", "/api/things/", "", 404, ""},                                    // expressions are anchored
+		{"GET", "/x/api/things", "", 404, "lost"},                               // at both ends
+		{"PUT", "/api/things/42?a=%zz", "", 418, "PUT /api/things/42?a=%zz"},    // the caller's path is kept
+		{"GET", "/api/echo", "", 404, ""},                                       // a function's own name is a path like any other
+		{"GET", "/api/robot", "", 418, ""}, {"GET", "/api/person", "", 404, ""}, // of a header, too
 		{"GET", "/api/pan", "", 500, "FUNCTION_INVOCATION_FAILED"},
 		{"GET", "/api/things?x=#%zz", "", 500, "FUNCTION_INVOCATION_FAILED"}, // the bridge cannot parse it, and dies
 		{"GET", "/file/a", "", 200, "let a"},
@@ -135,8 +139,8 @@ func TestRoutesApplyInOrderAsOnVercel(t *testing.T) {
 		if header.Get("X-All") != "1" {
 			t.Errorf("%s %s has not the headers of the first route: %v", test.method, test.path, header)
 		}
-		if status == 418 && header.Get("X-From") != "function" {
-			t.Errorf("a route's header replaces the function's own")
+		if status == 418 && (header.Get("X-From") != "function" || header.Get("Cache-Control") != uncached) {
+			t.Errorf("a route's header replaces the function's own, or the CDN's lifetime reaches a browser: %v", header)
 		}
 		if strings.Contains(text, "forged") || !strings.HasPrefix(header.Get("X-Vercel-Id"), "dev1::") {
 			t.Errorf("%s %s: a caller chooses its request id: %v %q", test.method, test.path, header, text)
