@@ -56,7 +56,7 @@ func explain(t *testing.T, history []call, author string) (explained bool) {
 }
 
 // longestSearch bounds the search for an order, in states. It takes hundreds, at times thousands.
-const longestSearch = 1_000_000
+const longestSearch = 300_000
 
 // A search looks for an order in which each call may have had its answer (Wing and
 // Gong's; it remembers what it has tried, as Lowe's does). What changes nothing is
