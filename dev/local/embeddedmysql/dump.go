@@ -82,46 +82,35 @@ func (s *Server) Load(dump []byte) (err error) {
 	if !whole {
 		return errors.New("its end is missing")
 	}
-	var unique []*memory.Index
+	unique := map[*memory.Index]bool{}
 	for statement := range strings.SplitSeq(strings.TrimRight(statements, "\n"), ";\n") { // values have \n escaped
 		if _, _, err = s.query(statement); err != nil {
-			break
-		}
-		unique = append(unique, s.keysOff()...)
-	}
-	for name, table := range s.tables.Tables() {
-		if err != nil {
-			s.tables.DeleteTable(name)
-			continue
-		}
-		primaryKey(table, true)
-	}
-	for _, index := range unique {
-		index.Unique = true
-	}
-	return err
-}
-
-// keysOff has tables take rows as they come, until primaryKey and the unique indexes
-// that it returns are on again. Those of a dump are in order, and were checked: doing both
-// again takes the engine half a second for 1,000 rows, and minutes for 10,000.
-func (s *Server) keysOff() (unique []*memory.Index) {
-	for _, table := range s.tables.Tables() {
-		primaryKey(table, false)
-		indexes, _ := table.(*memory.Table).GetIndexes(s.session())
-		for _, index := range indexes {
-			if index := index.(*memory.Index); index.Unique {
-				index.Unique = false
-				unique = append(unique, index)
+			for name := range s.tables.Tables() {
+				s.tables.DeleteTable(name)
 			}
+			return err
 		}
+		s.keys(false, unique)
 	}
-	return unique
+	s.keys(true, unique)
+	return nil
 }
 
-func primaryKey(table sql.Table, on bool) {
-	schema := table.(*memory.Table).PrimaryKeySchema()
-	for _, column := range schema.PkOrdinals {
-		schema.Schema[column].PrimaryKey = on
+// keys turns the keys of all tables on or off; unique is which indexes are unique when
+// on. With them off, tables take rows as they come. Those of a dump are in order, and
+// were checked: doing both again takes the engine half a second for 1,000 rows, and
+// minutes for 10,000.
+func (s *Server) keys(on bool, unique map[*memory.Index]bool) {
+	for _, table := range s.tables.Tables() {
+		table := table.(*memory.Table)
+		for _, column := range table.PrimaryKeySchema().PkOrdinals {
+			table.Schema()[column].PrimaryKey = on
+		}
+		indexes, _ := table.GetIndexes(s.session()) // returns no error
+		for _, index := range indexes {
+			index := index.(*memory.Index)
+			unique[index] = unique[index] || index.Unique
+			index.Unique = on && unique[index]
+		}
 	}
 }

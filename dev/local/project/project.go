@@ -3,6 +3,7 @@
 package project
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,19 +22,12 @@ import (
 // a vercel.json.
 func Root() (string, error) {
 	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
+	for up := ""; err == nil && up != dir; dir, up = filepath.Dir(dir), dir {
 		if _, err := os.Stat(filepath.Join(dir, "vercel.json")); err == nil {
 			return dir, nil
 		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			return "", errors.New("there is no vercel.json here or above: run it in the repository")
-		}
-		dir = up
 	}
+	return "", cmp.Or(err, errors.New("there is no vercel.json here or above: run it in the repository"))
 }
 
 // fromFile are the variables that LoadEnv took from .env.local.
@@ -49,10 +43,7 @@ func LoadEnv(root string) error {
 	} else if err != nil {
 		return errors.New("read .env.local: it has a line that is not NAME=value") // err quotes the file, secrets and all
 	}
-	examples, err := godotenv.Read(filepath.Join(root, ".env.example"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return errors.New("read .env.example: it has a line that is not NAME=value")
-	}
+	examples, _ := godotenv.Read(filepath.Join(root, ".env.example")) // none where it is missing
 	var unset, secret []string
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		value := values[name]
