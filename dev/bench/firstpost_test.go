@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/klauspost/compress/gzhttp"
 
@@ -27,11 +29,26 @@ import (
 // conditions are the readers' networks and processors.
 var conditions = []struct {
 	name string
-	browser.Throttling
+	throttling
 }{
 	// Lighthouse's mobile: of a network itself, not of what DevTools make of one.
-	{"lighthouse", browser.Throttling{Latency: 150 * time.Millisecond, Download: 1.6e6 / 8, Upload: 750e3 / 8, CPU: 4}},
-	{"slow4g", browser.Throttling{Latency: 562500 * time.Microsecond, Download: .9 * 1.6e6 / 8, Upload: .9 * 750e3 / 8, CPU: 1}},
+	{"lighthouse", throttling{Latency: 150 * time.Millisecond, Download: 1.6e6 / 8, Upload: 750e3 / 8, CPU: 4}},
+	{"slow4g", throttling{Latency: 562500 * time.Microsecond, Download: .9 * 1.6e6 / 8, Upload: .9 * 750e3 / 8, CPU: 1}},
+}
+
+// throttling is a slow network, and a processor that takes CPU times as long. The
+// latency is that of each request, whatever the connection; rates are in bytes a second.
+type throttling struct {
+	Latency          time.Duration
+	Download, Upload float64
+	CPU              float64
+}
+
+// throttle slows a tab down.
+func throttle(tab *browser.Tab, t throttling) {
+	tab.Do("throttle", browser.Command(network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
+		MatchedNetworkConditions: []*network.Conditions{{Latency: t.Latency.Seconds() * 1e3, DownloadThroughput: t.Download, UploadThroughput: t.Upload}}}),
+		browser.Command(emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: t.CPU}))
 }
 
 // firstPost makes a promise of when the first post's text was painted, as the browser
@@ -86,7 +103,7 @@ func BenchmarkFirstPost(b *testing.B) {
 						load := func(path string) (milliseconds, requests float64) {
 							tab := chromium.NewContext(b)
 							tab.AddScript(firstPost)
-							tab.Throttle(condition.Throttling)
+							throttle(tab, condition.throttling)
 							if visit == "second" {
 								tab.StartLoading(origin + path)
 								browser.Eval[[]float64](tab, `firstPost`)
@@ -96,7 +113,7 @@ func BenchmarkFirstPost(b *testing.B) {
 							figures := browser.Eval[[]float64](tab, `firstPost`)
 							// It polls no more, and its throttled process would take CPU from the next.
 							tab.Go("about:blank")
-							tab.Throttle(browser.Throttling{CPU: 1})
+							throttle(tab, throttling{CPU: 1})
 							return figures[0], figures[1]
 						}
 						ours, requests := load(place.ours)

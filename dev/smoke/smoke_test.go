@@ -108,10 +108,11 @@ func (w *world) smoke(t *testing.T, row row) (said string, good bool) {
 	}
 	front := proxy(edge, row.front)
 	maps.Copy(w.internet, internet{preview: front, domain: front, fakeclerk.DefaultHost: proxy(w.clerk, clerk)})
-	w.clerk.ReplaceBackend(proxy(w.clerk.Clerk, row.backend).ServeHTTP)
+	backend := httptest.NewServer(proxy(w.clerk.Clerk, row.backend))
+	t.Cleanup(backend.Close)
 
 	environment := w.clerk.Environment("", nil)
-	command := vars{"CLERK_SECRET_KEY": environment["CLERK_SECRET_KEY"], "CLERK_API_URL": environment["CLERK_API_URL"], "DATABASE_URL": databaseURL,
+	command := vars{"CLERK_SECRET_KEY": environment["CLERK_SECRET_KEY"], "CLERK_API_URL": backend.URL, "DATABASE_URL": databaseURL,
 		"URL": "https://" + host, "TOKEN": "", "WRITE": "", "VERCEL_AUTOMATION_BYPASS_SECRET": ""}
 	maps.Copy(command, row.command)
 	for name, value := range command {

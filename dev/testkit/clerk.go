@@ -2,9 +2,7 @@ package testkit
 
 import (
 	"maps"
-	"net/http"
 	"net/http/httptest"
-	"sync/atomic"
 	"testing"
 
 	"warble/dev/local/fakeclerk"
@@ -15,12 +13,10 @@ import (
 // be one of ours.
 const ClerkOrigin = "https://warble.example"
 
-// Clerk is a local Clerk instance whose Backend API a test can replace, as with
-// one that fails.
+// Clerk is a local Clerk instance, serving.
 type Clerk struct {
 	*fakeclerk.Clerk
-	url     string
-	instead atomic.Pointer[http.HandlerFunc] // answers in its place, or nil
+	url string
 }
 
 // StartClerk serves a local Clerk instance until the test ends. Without an
@@ -36,11 +32,10 @@ func StartClerk(tb testing.TB, config fakeclerk.Config) *Clerk {
 			tb.Fatal(err)
 		}
 	}
-	c := &Clerk{Clerk: fakeclerk.New(config)}
-	server := httptest.NewServer(http.HandlerFunc(c.serve))
+	instance := fakeclerk.New(config)
+	server := httptest.NewServer(instance)
 	tb.Cleanup(server.Close)
-	c.url = server.URL
-	return c
+	return &Clerk{instance, server.URL}
 }
 
 // Environment is what functions need to work with this instance and a database,
@@ -54,24 +49,4 @@ func (c *Clerk) Environment(databaseURL string, more map[string]string) map[stri
 	maps.Copy(environment, more)
 	maps.DeleteFunc(environment, func(_, value string) bool { return value == "" })
 	return environment
-}
-
-// ReplaceBackend has answer take the Backend API's place until RestoreBackend.
-// With nil, requests hang until their callers give up.
-func (c *Clerk) ReplaceBackend(answer http.HandlerFunc) {
-	if answer == nil {
-		answer = func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-	}
-	c.instead.Store(&answer)
-}
-
-// RestoreBackend ends ReplaceBackend.
-func (c *Clerk) RestoreBackend() { c.instead.Store(nil) }
-
-func (c *Clerk) serve(w http.ResponseWriter, r *http.Request) {
-	if answer := c.instead.Load(); answer != nil {
-		(*answer)(w, r)
-		return
-	}
-	c.ServeHTTP(w, r)
 }

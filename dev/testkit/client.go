@@ -2,11 +2,9 @@ package testkit
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -137,26 +135,6 @@ func (c *Client) Must(status int, user, method, path, body string, headers ...st
 func (c *Client) Publish(user, content string, headers ...string) Post {
 	c.tb.Helper()
 	return c.Must(http.StatusCreated, user, "POST", "/api/posts", Content(content), headers...).Post
-}
-
-// Walk reads all pages of a list from one on, whose query it is given, and returns their
-// posts and number.
-func (c *Client) Walk(user, query string) (posts []Post, pages int) {
-	c.tb.Helper()
-	values, err := url.ParseQuery(query)
-	for err == nil {
-		got := c.Must(http.StatusOK, user, "GET", "/api/posts?"+values.Encode(), "")
-		posts, pages = append(posts, got.Posts...), pages+1
-		if got.Next == "" {
-			return posts, pages
-		}
-		if got.Next == values.Get("before") {
-			err = errors.New("a page leads to itself: the reader gets no further")
-		}
-		values.Set("before", got.Next)
-	}
-	c.tb.Fatalf("GET /api/posts?%s: %v", query, err)
-	return nil, 0
 }
 
 // Content is the body of a request that publishes or edits a post.

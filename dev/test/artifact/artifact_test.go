@@ -4,7 +4,6 @@ import (
 	"debug/elf"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -12,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/mod/semver"
 
 	"warble/dev/local/fakevercel"
 	"warble/dev/testkit"
@@ -101,7 +102,7 @@ const (
 	maxBinary = 10_000_000
 	// glibc is the C library of Lambda's machines, Amazon Linux 2023. With a C
 	// compiler at hand, Vercel's builder links package net with C's.
-	glibc = "GLIBC_2.34"
+	glibc = "v2.34"
 )
 
 func TestFunctionsStartOnLambda(t *testing.T) {
@@ -128,21 +129,11 @@ func TestFunctionsStartOnLambda(t *testing.T) {
 		}
 		for _, library := range needs {
 			for _, version := range library.Needs {
-				if library.Name != "libc.so.6" || newer(version.Dep, glibc) {
+				needed := strings.Replace(version.Dep, "GLIBC_", "v", 1)
+				if library.Name != "libc.so.6" || !semver.IsValid(needed) || semver.Compare(needed, glibc) > 0 {
 					t.Errorf("%s needs %s of %s, which Lambda has not", path, version.Dep, library.Name)
 				}
 			}
 		}
 	}
-}
-
-// newer tells whether a version of the C library, such as GLIBC_2.34, is
-// newer than another, or none.
-func newer(version, than string) bool {
-	var major, minor, thanMajor, thanMinor int
-	if _, err := fmt.Sscanf(version, "GLIBC_%d.%d", &major, &minor); err != nil {
-		return true
-	}
-	fmt.Sscanf(than, "GLIBC_%d.%d", &thanMajor, &thanMinor)
-	return major > thanMajor || major == thanMajor && minor > thanMinor
 }

@@ -15,7 +15,7 @@ import (
 // vercel.json can only ask for a parameter by its name; such a request fails, and
 // the next one is answered by a new process.
 func TestRequestsThatTheBridgeCannotParseFailNobodyElse(t *testing.T) {
-	s := serve(t, nil)
+	s, _ := serve(t)
 	pids := func() (all []int) {
 		for _, function := range s.Functions {
 			all = append(all, function.Pids()...)

@@ -99,14 +99,14 @@ func open(tb testing.TB, ctx context.Context, ready string, options ...chromedp.
 	})
 	tab.ctx = ctx
 	// No deadline: one at the first step would be the whole tab's.
-	if err := chromedp.Do(ctx, command(network.Enable, network.EnableParams{}), command(log.Enable, cdp.Empty{})); err != nil {
+	if err := chromedp.Do(ctx, Command(network.Enable, network.EnableParams{}), Command(log.Enable, cdp.Empty{})); err != nil {
 		tb.Fatalf("open a tab: %v", err)
 	}
 	return tab
 }
 
-// command is a step that tells the browser something.
-func command[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
+// Command is a step that tells the browser something.
+func Command[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
 		_, err := chromedp.Call(ctx, command, params)
 		return err
@@ -179,7 +179,7 @@ func (tab *Tab) Intercept(pattern string, decide func(*network.Request) Outcome)
 	tab.mu.Lock()
 	tab.decide = decide
 	tab.mu.Unlock()
-	tab.Do("intercept "+pattern, command(fetch.Enable, fetch.EnableParams{Patterns: []*fetch.RequestPattern{{URLPattern: pattern}}}))
+	tab.Do("intercept "+pattern, Command(fetch.Enable, fetch.EnableParams{Patterns: []*fetch.RequestPattern{{URLPattern: pattern}}}))
 }
 
 // Fail is Intercept with one outcome for all.
@@ -205,17 +205,9 @@ func (tab *Tab) resolve(e *fetch.EventRequestPaused) {
 	tab.mu.Lock()
 	outcome := tab.decide(e.Request)
 	tab.mu.Unlock()
-	select {
-	case <-time.After(outcome.Delay):
-	case <-tab.ctx.Done():
-		return
-	}
+	time.Sleep(outcome.Delay)
 	if outcome.Until != nil {
-		select {
-		case <-outcome.Until:
-		case <-tab.ctx.Done():
-			return
-		}
+		<-outcome.Until
 	}
 	switch {
 	case outcome.Block:
@@ -236,7 +228,7 @@ func (tab *Tab) resolve(e *fetch.EventRequestPaused) {
 // page's own.
 func (tab *Tab) AddScript(script string) {
 	tab.tb.Helper()
-	tab.Do("add a script", command(page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script}))
+	tab.Do("add a script", Command(page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script}))
 }
 
 // SpeedUpTimers makes the page's timers, from its next load on, run so many times as
@@ -252,13 +244,13 @@ func (tab *Tab) SpeedUpTimers(times float64) {
 // BringToFront makes the tab the visible one.
 func (tab *Tab) BringToFront() {
 	tab.tb.Helper()
-	tab.Do("bring to front", command(page.BringToFront, cdp.Empty{}))
+	tab.Do("bring to front", Command(page.BringToFront, cdp.Empty{}))
 }
 
 // Media sets what the system prefers, such as "prefers-color-scheme", "dark".
 func (tab *Tab) Media(feature, value string) {
 	tab.tb.Helper()
-	tab.Do("prefer "+value, command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+	tab.Do("prefer "+value, Command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{{Name: feature, Value: value}}}))
 }
 
@@ -266,22 +258,6 @@ func (tab *Tab) Media(feature, value string) {
 func (tab *Tab) Size(width, height int64) {
 	tab.tb.Helper()
 	tab.Do("resize", chromedp.EmulateViewport(width, height))
-}
-
-// Throttling is a slow network, and a processor that takes CPU times as long. The
-// latency is that of each request, whatever the connection; rates are in bytes a second.
-type Throttling struct {
-	Latency          time.Duration
-	Download, Upload float64
-	CPU              float64
-}
-
-// Throttle slows the tab down.
-func (tab *Tab) Throttle(t Throttling) {
-	tab.tb.Helper()
-	tab.Do("throttle", command(network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
-		MatchedNetworkConditions: []*network.Conditions{{Latency: t.Latency.Seconds() * 1e3, DownloadThroughput: t.Download, UploadThroughput: t.Upload}}}),
-		command(emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: t.CPU}))
 }
 
 // Do takes a step.
@@ -305,7 +281,7 @@ func (tab *Tab) Go(address string) {
 // StartLoading loads an address and does not wait for any of it.
 func (tab *Tab) StartLoading(address string) {
 	tab.tb.Helper()
-	tab.Do("begin to load "+address, command(page.Navigate, page.NavigateParams{URL: address}))
+	tab.Do("begin to load "+address, Command(page.Navigate, page.NavigateParams{URL: address}))
 }
 
 // Reload loads the page again.
@@ -334,7 +310,7 @@ func (tab *Tab) Fill(field, text string) {
 	tab.tb.Helper()
 	tab.Wait(`document.querySelector(` + Quote(field) + `)?.checkVisibility()`)
 	Eval[bool](tab, `(() => { const field = document.querySelector(`+Quote(field)+`); field.focus(); field.select(); return true })()`)
-	tab.Do("fill "+field, command(input.InsertText, input.InsertTextParams{Text: text}))
+	tab.Do("fill "+field, Command(input.InsertText, input.InsertTextParams{Text: text}))
 }
 
 // Eval evaluates an expression, which may be a promise.

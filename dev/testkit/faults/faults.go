@@ -25,16 +25,16 @@ type Proxy struct {
 	tb  testing.TB
 	url url.URL // the database's, with the proxy's own host and port
 
-	mu                sync.Mutex
-	database          string       // host and port
-	listener          net.Listener // nil while down
-	open              map[*connection]bool
-	connections, most int // accepted so far, and open at a time
-	commands          []string
-	delay             time.Duration
-	hung              bool
-	resumed           sync.Cond // hung is false again
-	swallow           *string   // what SwallowAnswer waits for
+	mu          sync.Mutex
+	database    string       // host and port
+	listener    net.Listener // nil while down
+	open        map[*connection]bool
+	connections int // accepted so far
+	commands    []string
+	delay       time.Duration
+	hung        bool
+	resumed     sync.Cond // hung is false again
+	swallow     *string   // what SwallowAnswer waits for
 }
 
 // connection is one from a client, and the one to the database that belongs to it.
@@ -101,7 +101,6 @@ func (p *Proxy) forward(listener net.Listener, client net.Conn) {
 		}
 		p.open[c] = true
 		p.connections++
-		p.most = max(p.most, len(p.open))
 	})
 	defer p.locked(func() { delete(p.open, c) })
 
@@ -151,11 +150,11 @@ func (p *Proxy) holdBack(c *connection) (lost bool) {
 func (p *Proxy) URL() string { return p.url.String() }
 
 // Connections is how many connections were accepted so far and connected through
-// to the database, and how many were open at a time at most.
-func (p *Proxy) Connections() (all, most int) {
+// to the database.
+func (p *Proxy) Connections() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.connections, p.most
+	return p.connections
 }
 
 // Commands are those that clients sent so far after their handshake: queries,
