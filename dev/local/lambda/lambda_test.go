@@ -46,14 +46,7 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-func newFunction(t *testing.T, env map[string]string, processes int) *testkit.Function {
-	t.Helper()
-	binary, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return testkit.NewFunction(t, binary, env, processes)
-}
+var binary, _ = os.Executable()
 
 // get returns what the function answers at a path.
 func get(t *testing.T, f *testkit.Function, path string, headers map[string]bridge.ReqHeaderValues) (string, error) {
@@ -68,7 +61,7 @@ func get(t *testing.T, f *testkit.Function, path string, headers map[string]brid
 // A test of the artifact would pass with a variable that a deployment has not.
 func TestAFunctionSeesNothingOfThisMachinesEnvironment(t *testing.T) {
 	t.Setenv("DATABASE_URL", "a developer's own")
-	f := newFunction(t, map[string]string{"NAME": "value"}, 1)
+	f := testkit.NewFunction(t, binary, map[string]string{"NAME": "value"}, 1)
 	text, err := get(t, f, "/environment", nil)
 	got := strings.Split(strings.TrimSuffix(text, "\x00"), "\x00")
 	slices.Sort(got)
@@ -79,7 +72,7 @@ func TestAFunctionSeesNothingOfThisMachinesEnvironment(t *testing.T) {
 
 // Races between processes would not be tested.
 func TestRequestsAtTheSameTimeHaveTheirOwnProcesses(t *testing.T) {
-	f := newFunction(t, nil, 2)
+	f := testkit.NewFunction(t, binary, nil, 2)
 	var meeting, answers sync.WaitGroup
 	meeting.Add(2)
 	place := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -102,7 +95,7 @@ func TestRequestsAtTheSameTimeHaveTheirOwnProcesses(t *testing.T) {
 
 // One process answers request after request, and one that dies costs one of them.
 func TestAProcessThatDiesCostsOneRequest(t *testing.T) {
-	f := newFunction(t, nil, 1)
+	f := testkit.NewFunction(t, binary, nil, 1)
 	var before []int
 	for path, why := range map[string]string{"/panic": "a bug", "/exit": "exit status 3"} {
 		for range 2 {
@@ -122,7 +115,7 @@ func TestAProcessThatDiesCostsOneRequest(t *testing.T) {
 }
 
 func TestAFunctionThatCannotStartSaysWhy(t *testing.T) {
-	f := newFunction(t, map[string]string{"FAIL": "1", "GORACE": "atexit_sleep_ms=0"}, 1)
+	f := testkit.NewFunction(t, binary, map[string]string{"FAIL": "1", "GORACE": "atexit_sleep_ms=0"}, 1)
 	if _, err := get(t, f, "/", nil); err == nil || !strings.Contains(err.Error(), "exit status 4") || !strings.Contains(f.Log(), "no luck") {
 		t.Errorf("%v, log %q; want the status, and its own words in the log", err, f.Log())
 	}
