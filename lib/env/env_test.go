@@ -181,7 +181,7 @@ func TestDamagedVariablesAreNamedAlikeByBuildAndFunctions(t *testing.T) {
 				variables = append(variables, name+"="+environment[name])
 			}
 			functions := exec.Command(os.Args[0])
-			functions.Env = append(variables, "WARBLE_TEST_READS=1", "GORACE=atexit_sleep_ms=0")
+			functions.Env = append(variables, "WARBLE_TEST_READS=1", "GORACE=atexit_sleep_ms=0", "GOCOVERDIR="+folder)
 			said, err := functions.CombinedOutput()
 			if err != nil {
 				t.Errorf("%s=%q: %v\n%s", row.name, row.value, err, said)
