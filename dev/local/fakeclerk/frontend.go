@@ -127,7 +127,7 @@ func (c *Clerk) showSession(s *session) object {
 
 func (c *Clerk) showSignIn(u *user, status string, sessionID any) object {
 	return object{"object": "sign_in", "id": "sia_" + u.ID, "status": status, "identifier": u.Username,
-		"supported_first_factors": []any{object{"strategy": "password"}}, "created_session_id": sessionID}
+		"supported_first_factors": []any{object{"strategy": "password"}}, "created_session_id": sessionID, "user_data": c.showUser(u)}
 }
 
 func (c *Clerk) getClient(_ http.ResponseWriter, r *http.Request) (any, *refusal) {
