@@ -24,7 +24,7 @@ func (s *Server) Changes() int64 { return s.handler.changes.Load() }
 // session is one past all connections.
 func (s *Server) session() *sql.Context {
 	ctx := sql.NewContext(context.Background(), sql.WithSession(memory.NewSession(sql.NewBaseSession(), s.provider)))
-	ctx.SetCurrentDatabase(database)
+	ctx.SetCurrentDatabase(databaseName)
 	return ctx
 }
 

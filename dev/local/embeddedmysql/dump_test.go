@@ -3,10 +3,8 @@ package embeddedmysql
 import (
 	"bytes"
 	"database/sql"
-	"fmt"
 	"io"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -89,7 +87,7 @@ func TestADamagedDumpIsRefusedWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	damaged := [][]byte{make([]byte, len(whole)), bytes.Replace(whole, []byte("),"), []byte(")"), 1), append(whole[:len(whole):len(whole)], 'x')}
+	damaged := [][]byte{make([]byte, len(whole)), bytes.Replace(whole, []byte("),\n("), []byte(")("), 1), append(whole[:len(whole):len(whole)], 'x')}
 	for at := range whole {
 		damaged = append(damaged, whole[:at])
 	}
@@ -102,64 +100,33 @@ func TestADamagedDumpIsRefusedWhole(t *testing.T) {
 			t.Fatalf("damage %d: the engine has %s", i, names)
 		}
 	}
-	if err := s.Load(whole); err != nil || tables(t, db) != "notes " {
+	if err := s.Load(whole); err != nil || tables(t, db) != "notes" {
 		t.Errorf("after damage the whole dump loads %q, %v", tables(t, db), err)
 	}
 }
 
+// tables lists the tables.
 func tables(t *testing.T, db *sql.DB) (names string) {
 	t.Helper()
-	rows, err := db.Query("SHOW TABLES")
+	err := db.QueryRow("SELECT COALESCE(GROUP_CONCAT(table_name, ' '), '') FROM information_schema.tables WHERE table_schema = 'warble'").Scan(&names)
 	if err != nil {
 		t.Fatal(err)
-	}
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			t.Fatal(err)
-		}
-		names += name + " "
 	}
 	return names
 }
 
-// Reads are not written anew each half second: only what changes something counts.
+// What changes something is counted, and so is written. Reads are not: a page that is
+// open would have the file written twice a second.
 func TestChangesAreCounted(t *testing.T) {
 	s, db := start(t, true)
 	before := s.Changes()
-	for _, query := range []string{"SELECT * FROM notes", " show tables", "select 1"} {
-		exec(t, db, query)
-	}
-	if got := s.Changes() - before; got != 0 {
-		t.Errorf("three reads are %d changes", got)
-	}
-	for i, query := range []string{"INSERT INTO notes (name) VALUES ('a')", "UPDATE notes SET name = 'b'", "DELETE FROM notes", "ALTER TABLE notes ADD COLUMN mood INT"} {
-		exec(t, db, query)
-		if got := s.Changes() - before; got != int64(i+1) {
-			t.Errorf("after %s: %d changes, want %d", query, got, i+1)
+	for query, want := range map[string]int64{
+		"SELECT * FROM notes": 0, " show tables": 0, "INSERT INTO notes (name) VALUES ('a')": 1, "UPDATE notes SET name = 'b'": 1,
+		"DELETE FROM notes": 1, "ALTER TABLE notes ADD COLUMN mood INT": 1,
+	} {
+		if exec(t, db, query); s.Changes()-before != want {
+			t.Errorf("%s: %d changes, want %d", query, s.Changes()-before, want)
 		}
-	}
-}
-
-// make run starts as quickly with the posts of a year as with none.
-func BenchmarkLoad(b *testing.B) {
-	schema, err := os.ReadFile("../../../schema.sql")
-	if err != nil {
-		b.Fatal(err)
-	}
-	var rows []string
-	for i := range 1000 {
-		rows = append(rows, fmt.Sprintf("(%d, 'user_%024d', '%0100d', '2026-11-29 10:%02d:%02d.123', '2026-11-29 10:00:00.000', '%032d', '%064d', %d)", i+1, i%5, i, i/60, i%60, i, i, 1_700_000_000+i))
-	}
-	dump := []byte(string(schema) + "INSERT INTO posts VALUES\n" + strings.Join(rows, ",\n") + ";\n" + complete)
-	for b.Loop() {
-		s, err := Start("127.0.0.1:0", io.Discard)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := s.Load(dump); err != nil {
-			b.Fatal(err)
-		}
-		s.Close()
+		before = s.Changes()
 	}
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// database is the one database that exists from the start.
-const database = "warble"
+// databaseName is the one database that exists from the start.
+const databaseName = "warble"
 
 // The engine writes a line for every connection and every refused statement
 // through two global loggers. They are off, since serialHandler writes the
@@ -61,7 +61,7 @@ func Start(addr string, log io.Writer) (*Server, error) {
 		return nil, fmt.Errorf("listen for the embedded database: %w", err)
 	}
 
-	tables := memory.NewDatabase(database)
+	tables := memory.NewDatabase(databaseName)
 	s := &Server{addr: listener.Addr(), provider: memory.NewDBProvider(tables), tables: tables, handler: &serialHandler{log: log}}
 	s.server, err = server.NewServerWithHandler(
 		server.Config{Listener: listener, Address: listener.Addr().String()},
@@ -79,7 +79,7 @@ func Start(addr string, log io.Writer) (*Server, error) {
 
 // URL is what to put in DATABASE_URL. The user root has no password.
 func (s *Server) URL() string {
-	return fmt.Sprintf("mysql://root@%s/%s", s.addr, database)
+	return fmt.Sprintf("mysql://root@%s/%s", s.addr, databaseName)
 }
 
 // Close stops listening, and what runs. A connection ends with its client, or with

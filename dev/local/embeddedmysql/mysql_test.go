@@ -7,11 +7,12 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/url"
 	"sync"
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
+
+	"warble/lib/database"
 )
 
 // writers is how many connections write at once.
@@ -46,12 +47,7 @@ func start(t *testing.T, interpolate bool) (*Server, *sql.DB) {
 // connect gives a pool on s with the functions' settings, changed by change.
 func connect(t *testing.T, s *Server, change func(*mysql.Config)) *sql.DB {
 	t.Helper()
-	u, err := url.Parse(s.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	config, err := mysql.ParseDSN(fmt.Sprintf("%s@tcp(%s)%s?interpolateParams=true&parseTime=true&clientFoundRows=true",
-		u.User.Username(), u.Host, u.Path))
+	config, err := database.Config(s.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,24 +97,6 @@ func atOnce(f func(writer int)) {
 		wg.Go(func() { f(w) })
 	}
 	wg.Wait()
-}
-
-func TestEveryAcknowledgedPostIsStored(t *testing.T) {
-	for interpolate, inserts := range map[bool]int{true: 50, false: 10} {
-		t.Run(fmt.Sprintf("interpolateParams=%t", interpolate), func(t *testing.T) {
-			db := open(t, interpolate)
-			atOnce(func(w int) {
-				for i := range inserts {
-					if _, err := db.Exec("INSERT INTO notes (name) VALUES (?)", fmt.Sprintf("%d-%d", w, i)); err != nil {
-						t.Errorf("writer %d: %v", w, err)
-					}
-				}
-			})
-			if got, want := names(t, db), writers*inserts; got != want {
-				t.Errorf("%d inserts acknowledged, %d stored", want, got)
-			}
-		})
-	}
 }
 
 func TestRefusedStatementsLoseNobodysPosts(t *testing.T) {
