@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -65,21 +64,7 @@ func (b *browser) publish(p *testkit.Product, content string) {
 	}
 	var token struct{ JWT string }
 	b.ask(p, "POST", "client/sessions/"+client.Response.Sessions[0].ID+"/tokens", nil, &token)
-	body, _ := json.Marshal(map[string]string{"content": content}) // a string encodes
-	request, err := http.NewRequest("POST", p.URL+"/api/posts", bytes.NewReader(body))
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+token.JWT)
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	response.Body.Close()
-	if response.StatusCode != 201 {
-		b.t.Fatalf("publish %q = %d\n%s", content, response.StatusCode, p.Log())
-	}
+	testkit.NewClient(b.t, p.URL, &testkit.Clerk{}).Publish(testkit.Nobody, content, "Authorization", "Bearer "+token.JWT)
 }
 
 // signIn signs ada in, with the password.

@@ -70,7 +70,7 @@ func difference(ctx context.Context, db sqlx.QueryerContext, schema string, out 
 	vtlog.SwapLogger(slog.New(slog.DiscardHandler)) // it tells of each step of the comparison
 	vt, err := vtenv.New(vtenv.Options{})
 	if err != nil {
-		return nil, fmt.Errorf("set up the parser: %w", err)
+		return nil, err
 	}
 	env := schemadiff.NewEnv(vt, collations.MySQL8().DefaultConnectionCharset())
 	want, err := schemadiff.NewSchemaFromSQL(env, schema)
@@ -100,12 +100,12 @@ func difference(ctx context.Context, db sqlx.QueryerContext, schema string, out 
 	}
 
 	diff, err := have.SchemaDiff(want, schemadiff.EmptyDiffHints())
+	var ordered []schemadiff.EntityDiff
+	if err == nil {
+		ordered, err = diff.OrderedDiffs(ctx)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("compare with schema.sql: %w", err)
-	}
-	ordered, err := diff.OrderedDiffs(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("order the statements: %w", err)
 	}
 	var changes []Change
 	for _, d := range ordered {
