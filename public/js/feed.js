@@ -36,9 +36,8 @@ export class Feed {
   #oldest;
   /** Ids of those that one has deleted, or is deleting: an answer from before still has them. @type {Set<number>} */
   #gone = new Set();
-  /** The last of the reads, which come one after another: each begins from what the one before it left. */
-  #turn = Promise.resolve();
-
+  /** Reads come one after another: each begins from what the one before it left. */
+  #queue = newQueue();
   #place;
   #view;
 
@@ -54,7 +53,7 @@ export class Feed {
    */
   load(enough = () => true) {
     return this.#queue(async () => {
-      const { posts, next } = await this.#read();
+      const { posts, next } = await readPage(this.#place);
       const all = await withOwn(posts, (post) => belongs(this.#place, post) && inside(post, undefined, next && posts.at(-1)));
       this.#view.begin();
       for (const post of this.stored()) {
@@ -80,7 +79,7 @@ export class Feed {
   check() {
     return this.#queue(async () => {
       const shown = this.stored(); // what is published while the page is read is not missing in it
-      let page = await this.#read();
+      let page = await readPage(this.#place);
       const [first] = page.posts;
       const unseen = await this.#compare(shown, page);
       this.gap = false;
@@ -93,7 +92,7 @@ export class Feed {
         if (!below && (whole || this.gap)) break;
         if (!whole && this.gap) after = { ...below, id: below.id + 1 };
         // A cursor is the time and the id of a post, as lib/post/page.go has it.
-        page = await this.#read(`${Date.parse(after.createdAt)}-${after.id}`, most);
+        page = await readPage(this.#place, `${Date.parse(after.createdAt)}-${after.id}`, most);
         unseen.push(...await this.#compare(shown, page, after));
       }
       const more = unseen.length > this.waiting.length;
@@ -157,21 +156,9 @@ export class Feed {
     return this.shown.filter(({ id }) => id > 0);
   }
 
-  /** @param {string} [before] @param {number} [limit] */
-  #read(before, limit) {
-    return readPage(this.#place, before, limit);
-  }
-
-  /** @template T @param {() => Promise<T>} task @returns {Promise<T>} */
-  #queue(task) {
-    const result = this.#turn.then(task);
-    this.#turn = result.then(() => {}, () => {}); // whoever waits for result is told
-    return result;
-  }
-
   /** @param {number} [limit] */
   async #readOlder(limit) {
-    const { posts, next } = await this.#read(this.next, limit);
+    const { posts, next } = await readPage(this.#place, this.next, limit);
     this.#extend(await withOwn(posts, () => false), posts, next);
   }
 
@@ -232,4 +219,15 @@ export class Feed {
 /** Whether a post is in the part of a feed below one post and down to another; each may be missing. @param {Post} post @param {Post} [after] @param {Post | ''} [last] */
 function inside(post, after, last) {
   return (!after || newestFirst(after, post) < 0) && (!last || newestFirst(post, last) <= 0);
+}
+
+/** Gives a function that runs tasks one after another. */
+function newQueue() {
+  let last = Promise.resolve();
+  /** @template T @param {() => Promise<T>} task @returns {Promise<T>} */
+  return (task) => {
+    const result = last.then(task);
+    last = result.then(() => {}, () => {}); // whoever waits for result is told
+    return result;
+  };
 }

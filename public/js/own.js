@@ -1,8 +1,9 @@
-// What somebody does with posts that are there: editing and deleting their own, and all posts of a person. A moderator
-// may delete anybody's. A change is shown at once, and taken back when it is refused. It may end in another place than
-// it began in: what is told names posts and people, never what is on the screen.
+// What somebody does with a post that is there: editing and deleting their own. A moderator may delete anybody's. A
+// change is shown at once, and taken back when it is refused. It may end in another place than it began in: what is told
+// names posts, never what is on the screen. For all posts of a person at once there is allposts.js.
 
 import { postOf } from './article.js';
+import { ask } from './ask.js';
 import { remember, rememberDeleted, tell } from './changes.js';
 import { findDraft } from './composer.js';
 import { Draft } from './draft.js';
@@ -14,8 +15,6 @@ import { tidy, validate } from './text.js';
 import { now } from './time.js';
 
 /** @typedef {import('./changes.js').Post} Post */
-
-const dialog = part(document, 'ask');
 
 document.addEventListener('click', (event) => {
   const button = targetOf(event).closest('[data-edit], [data-delete]');
@@ -109,16 +108,6 @@ function showSaved(post) {
   tell('post', { post, says: 'Saved.', mood: 'done' });
 }
 
-/** Asks before something that cannot be undone, and ends only with a yes. @param {string} title @param {string} text @param {string} action */
-const ask = (title, text, action) => new Promise((done) => {
-  const yes = part(dialog, 'ask-yes');
-  part(dialog, 'ask-title').textContent = title;
-  part(dialog, 'ask-text').textContent = text;
-  yes.textContent = action;
-  yes.onclick = () => setTimeout(done); // when the dialog has given the focus back
-  dialog.showModal();
-});
-
 /** @param {Post} post */
 async function deletePost(post) {
   const { id } = post;
@@ -164,66 +153,5 @@ async function findOrphans() {
 }
 
 document.addEventListener('session', () => {
-  dialog.close();
   if (me) findOrphans();
 });
-
-// All posts of the person whose page is shown.
-
-/** @param {string} name of the button @param {(path: string, signal: AbortSignal, line: HTMLElement, button: HTMLElement) => Promise<void>} act */
-const onAll = (name, act) => document.addEventListener('click', async (event) => {
-  const button = targetOf(event);
-  if (!button.matches(`[data-${name}]`)) return;
-  const line = part(button.closest('[data-all]'), 'progress');
-  try {
-    await act(location.pathname.slice(3), sessionSignal(), line, button);
-  } catch (error) {
-    say(line, error.message, 'wrong');
-  }
-});
-
-onAll('download', async (userId, signal, line) => {
-  /** @type {Post[]} */
-  const posts = [];
-  for (let next = ''; next != null;) {
-    const page = await requestAsMe(`/api/posts?userId=${userId}&limit=100${next && `&before=${next}`}`, {}, signal);
-    posts.push(...page.posts);
-    next = page.next;
-    say(line, `${posts.length} posts…`);
-  }
-  const href = URL.createObjectURL(new Blob([JSON.stringify(posts, null, 2)], { type: 'application/json' }));
-  Object.assign(document.createElement('a'), { href, download: 'warble-posts.json' }).click();
-  say(line, `${posts.length} posts downloaded.`, 'done');
-});
-
-/** The buttons that say "Stop" now. @type {Set<HTMLElement>} */
-const clearing = new Set();
-
-onAll('clear', async (userId, signal, line, button) => {
-  if (clearing.delete(button)) return;
-  const name = document.querySelector('h1').textContent;
-  await ask(`Delete all posts of ${name}?`, 'They cannot be brought back.', 'Delete');
-  const label = button.textContent;
-  button.textContent = 'Stop';
-  clearing.add(button);
-  let count = 0;
-  let more = true;
-  try {
-    while (more && clearing.has(button)) {
-      const answer = await requestAsMe(`/api/posts?userId=${userId}`, { method: 'DELETE' }, signal);
-      count += answer.deleted;
-      more = answer.more;
-      say(line, `${count} posts deleted${ending(more, clearing.has(button))}`);
-    }
-  } finally {
-    clearing.delete(button);
-    button.textContent = label;
-  }
-  if (!more) tell('cleared', { userId });
-});
-
-/** @param {boolean} more @param {boolean} goesOn */
-function ending(more, goesOn) {
-  if (!more) return '.';
-  return goesOn ? '…' : '. There are more.';
-}

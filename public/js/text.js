@@ -51,10 +51,10 @@ function after(before) {
  * sentence in another script can go on without a space. A dot at the end is the host's before a slash only.
  */
 const beginning = (() => {
-  const of = (/** @type {string} */ first, more = first) => String.raw`(?:${one(first)}(?:[_-]*${one(more)})*)`;
   const one = (/** @type {string} */ chars) => String.raw`(?!\p{Default_Ignorable_Code_Point})[${chars}]`;
-  const label = of(String.raw`\p{L}\p{Nd}`, String.raw`\p{L}\p{Nd}\p{M}`);
-  const latin = of(String.raw`\p{Script=Latin}\p{Nd}`, String.raw`\p{Script=Latin}\p{Nd}\p{M}`);
+  const labelOf = (/** @type {string} */ chars) => `(?:${one(chars)}(?:[_-]*${one(`${chars}\\p{M}`)})*)`;
+  const label = labelOf('\\p{L}\\p{Nd}');
+  const latin = labelOf('\\p{Script=Latin}\\p{Nd}');
   return new RegExp(String.raw`https?:\/\/((?:\[[\da-f:.]+\]|(?:${label}\.)*(?:${latin}|${label})(?:\.(?=\/))?)(?::\d+)?)`, 'giu');
 })();
 
