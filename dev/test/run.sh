@@ -58,14 +58,15 @@ compile() { # what all tests stand on; each links its own binary
   GOGC=400 go build -race ./...
 }
 
-functions() { go test -race ./...; }
+functions() { go test -race -vet=off ./...; }
 
 artifact() { alone artifact; }
 page() { alone page -parallel 3; }
 fuzzing() { (cd dev && go test $tags -run '^$' -fuzz '^FuzzRequest$' -fuzztime 20s -parallel 1 ./test/trust); }
-commands() { # make run, make push, preview databases, and what the tests stand on
+bench() { alone ../bench; }
+commands() { # make run, make push, make smoke, preview databases, and what the tests stand on
   # shellcheck disable=SC2046 # a list of packages
-  (cd dev && go test -race -count=1 -p 2 $tags $(go list $tags ./... | grep -v /test/))
+  (cd dev && go test -race -vet=off -count=1 -p 2 $tags $(go list $tags ./... | grep -v '/test/\|/bench'))
 }
 
 echo "== compiling, and npm packages"
@@ -74,12 +75,12 @@ lane compile
 finish
 
 # Most tests wait for a database, a browser or a timeout, and leave a processor
-# to others: three lanes keep two processors busy. The analysis waits for nothing,
-# and is the longest on a fresh machine.
+# to others: four lanes keep two processors busy. The page's is the longest, and so has
+# nothing else. The benchmarks mostly wait, the analysis for nothing.
 echo "== tests"
+lane page
 lane commands functions
-lane page fuzzing
-lane api trust artifact
-lane analysis page_types page_modules
+lane api trust artifact fuzzing
+lane analysis page_types page_modules bench
 finish
 table

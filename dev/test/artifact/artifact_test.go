@@ -111,7 +111,6 @@ func TestFunctionsStartOnLambda(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("%s: %d bytes", path, info.Size())
 		if info.Size() > maxBinary || info.Mode()&0o111 == 0 {
 			t.Errorf("%s: %d bytes, mode %v; want at most %d, executable", path, info.Size(), info.Mode(), maxBinary)
 		}

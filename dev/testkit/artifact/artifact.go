@@ -89,15 +89,11 @@ var build = sync.OnceValues(func() (*Output, error) {
 		if err := os.Rename(temporary, kept); err != nil {
 			return nil, err
 		}
-	}
-	now := time.Now()
-	if err := os.Chtimes(kept, now, now); err != nil { // it is in use
-		return nil, err
-	}
-	builds, _ := filepath.Glob(filepath.Join(cache, "build-*"))
-	for _, old := range builds {
-		if info, err := os.Stat(old); err == nil && now.Sub(info.ModTime()) > time.Hour {
-			os.RemoveAll(old)
+		builds, _ := filepath.Glob(filepath.Join(cache, "build-*"))
+		for _, old := range builds {
+			if info, err := os.Stat(old); err == nil && time.Since(info.ModTime()) > time.Hour { // nobody tests it any more
+				os.RemoveAll(old)
+			}
 		}
 	}
 	return read(filepath.Join(kept, "tree"))
@@ -162,17 +158,13 @@ func read(tree string) (*Output, error) {
 	dir := filepath.Join(tree, ".vercel/output")
 	output := &Output{tree, filepath.Join(dir, "config.json"), filepath.Join(dir, "static"), map[string]string{}}
 	functions := filepath.Join(dir, "functions")
-	err := filepath.WalkDir(functions, func(file string, entry fs.DirEntry, err error) error {
-		if path, ok := strings.CutSuffix(file, ".func"); err == nil && ok && entry.IsDir() {
-			output.Functions[strings.TrimPrefix(path, functions)] = filepath.Join(file, "bootstrap")
-			return filepath.SkipDir
+	err := filepath.WalkDir(functions, func(file string, _ fs.DirEntry, err error) error {
+		if path, ok := strings.CutSuffix(file, ".func/bootstrap"); ok {
+			output.Functions[strings.TrimPrefix(path, functions)] = file
 		}
 		return err
 	})
-	if err != nil {
-		return nil, fmt.Errorf("find the built functions: %w", err)
-	}
-	return output, nil
+	return output, err
 }
 
 // copySources copies what Vercel builds from, and the project's settings as
