@@ -149,7 +149,7 @@ func (s *smoke) compare(c check, a *answer, isPerson bool) bool {
 	expect := func(holds bool, means advice, format string, args ...any) {
 		if !holds {
 			good = false
-			s.find(a.says()+fmt.Sprintf(format, args...), means)
+			s.find(fmt.Sprintf("%s = %d", a.what, a.status)+fmt.Sprintf(format, args...), means)
 		}
 	}
 	promised := s.headers(a.request)
@@ -161,7 +161,8 @@ func (s *smoke) compare(c check, a *answer, isPerson bool) bool {
 	}
 	if _, err := s.api.Check(a.request, a.status, a.header, a.body); err != nil {
 		broken, _, _ := strings.Cut(err.Error(), "\n")
-		expect(false, otherAPI, ": %s", strings.Replace(broken, s.url, "", 1))
+		_, broken, _ = strings.Cut(broken, " is not ")
+		expect(false, otherAPI, " is not %s", broken)
 	}
 	got, control, id := a.header.Get(c.header), a.header.Get("Cache-Control"), a.header.Get("X-Vercel-Id")
 	expect(c.header == "" || got == c.value || c.value == "" && got != "", rewritten, " has %s %q, where %q is promised", c.header, got, c.value)

@@ -51,7 +51,6 @@ func (w *world) rows(t *testing.T) []row {
 	testkit.Open(t, testkit.DatabaseConfig(t, sharded)).MustExec(w.tree.schema[strings.Index(w.tree.schema, "CREATE TABLE"):])
 	testkit.Open(t, testkit.DatabaseConfig(t, sharded+":80-")).MustExec("DROP INDEX posts_feed ON posts")
 	const bypass, publishes = "VERCEL_AUTOMATION_BYPASS_SECRET", "a post was published; of reading, editing, repeating, finding and deleting it 8 of 8 steps are as promised"
-
 	return []row{
 		{name: "production, with a token", host: domain, front: live, command: vars{"TOKEN": w.clerk.Token(fakeclerk.Ada), "WRITE": "1", "CLERK_SECRET_KEY": ""},
 			notes: []string{publishes}},
@@ -82,7 +81,7 @@ func (w *world) rows(t *testing.T) []row {
 		{name: "a page with the key of an instance that is gone", front: config(artifact.PublishableKey, key("test", "clerk.gone.test")),
 			finds: found{"GET https://clerk.gone.test/npm/@clerk/ui@1/dist/ui.browser.js: lookup clerk.gone.test: no such host (and 2 more)": noClerk}},
 		{name: "a proxy of Clerk's that is not there", front: config(`proxyUrl = ""`, `proxyUrl = "https://`+preview+`/__clerk"`),
-			finds: found{"/__clerk/npm/@clerk/ui@1/dist/ui.browser.js = 404, where 200 is promised (and 2 more)": noClerk}},
+			finds: found{"/__clerk/npm/@clerk/ui@1/dist/ui.browser.js = 404, where 200 is promised (and 2 more)": noClerk, "of another instance": noTestUser}},
 		{name: "a domain that Clerk does not know", clerk: header("Access-Control-Allow-Origin", "https://other.test"),
 			finds: found{`ui.browser.js has Access-Control-Allow-Origin "https://other.test"`: otherDomain}},
 		{name: "another site at Clerk's host", clerk: replacing(`"kid"`, `"id"`), finds: found{"/.well-known/jwks.json has no keys": notClerk}},
@@ -91,7 +90,7 @@ func (w *world) rows(t *testing.T) []row {
 		{name: "functions without the publishable key", functions: vars{"CLERK_PUBLISHABLE_KEY": ""},
 			finds: found{"The environment variable CLERK_PUBLISHABLE_KEY is missing": wrongVariable}},
 		{name: "a secret key that Clerk does not accept", functions: vars{"CLERK_SECRET_KEY": "sk_test_old", "CLERK_JWT_KEY": ""},
-			finds: found{"The environment variable CLERK_SECRET_KEY is not accepted by Clerk": wrongVariable}},
+			finds: found{"The environment variable CLERK_SECRET_KEY is not accepted by Clerk": wrongVariable, "none of 1 posts": noAuthors}},
 		{name: "another instance's signing key", functions: vars{"CLERK_JWT_KEY": other["CLERK_JWT_KEY"]}, finds: found{"POST /api/posts = 401": refusesSession}},
 		{name: "another instance's secret key, so that posts have no authors", sql: "UPDATE posts SET user_id = 'user_of_the_first_instance'",
 			functions: vars{"CLERK_SECRET_KEY": other["CLERK_SECRET_KEY"], "CLERK_API_URL": other["CLERK_API_URL"]},
@@ -108,16 +107,17 @@ func (w *world) rows(t *testing.T) []row {
 		{name: "a proxy that takes a header of vercel.json away", front: header("Content-Security-Policy", ""),
 			finds: found{`has Content-Security-Policy ""`: otherHeaders}},
 		{name: "a proxy that takes a function's header away", front: header("Allow", ""), finds: found{"PUT /api/posts = 405": rewritten}},
+		{name: "a proxy that counts requests itself", front: header("X-Vercel-Id", "cdg1::iad1::1"), finds: found{`X-Vercel-Id "cdg1::iad1::1"`: rewritten}},
 		{name: "a proxy that changes ETags", front: header("ETag", `"changed"`), finds: found{"GET / again with its ETag = 200, where 304 is promised": changedETag}},
 		{name: "a proxy that has browsers keep posts", front: on("GET /api/", header("Cache-Control", "public, max-age=600")),
-			finds: found{`has Cache-Control "public, max-age=600"`: keptByReaders}},
-		{name: "a proxy that keeps posts for minutes", front: on("GET /api/", header("Age", "300")), finds: found{"has Age 5m0s": keptTooLong}},
-		{name: "a proxy that keeps everything", front: keeping("7", ""), finds: found{" from a cache": keepsTooMuch}},
-		{name: "a proxy that keeps refusals", front: keeping("", " = 401"), finds: found{"after a refused session = 401": keepsTooMuch}},
+			finds: found{`has Cache-Control "public, max-age=600"`: keptByReaders, "what openapi.json": otherAPI, `"no-store" is promised`: rewritten, "to a session": keepsTooMuch}},
+		{name: "a proxy that keeps posts for minutes", front: on("GET /api/", header("Age", "300")), finds: found{"has Age 5m0s": keptTooLong, " from a cache": keepsTooMuch}},
+		{name: "a proxy that keeps everything", front: keeping("7", ""), finds: found{" from a cache": keepsTooMuch, "= 200, where 304": changedETag}},
+		{name: "a proxy that keeps refusals", front: keeping("", " = 401"), finds: found{"after a refused session = 401": keepsTooMuch, "= 401": refusesSession, "where 304": changedETag}},
 		{name: "a proxy that keeps answers to a session", front: keeping("", "limit=97 = 200 Bearer"),
 			finds: found{`has Cache-Control "private, no-store" for everybody`: keepsTooMuch}},
 		{name: "a proxy that shares answers to a session", front: on("GET /api/", header("Cache-Control", "public, max-age=0, must-revalidate")),
-			finds: found{" to a session has Cache-Control": keepsTooMuch}},
+			finds: found{" to a session has Cache-Control": keepsTooMuch, "what openapi.json": otherAPI, `"no-store" is promised`: rewritten}},
 		{name: "a CDN that keeps nothing", noCDN: true, finds: found{"GET /api/posts?limit=99 5 times": keptByNobody}},
 		{name: "another region than vercel.json's", region: "fra1", finds: found{"The functions run in fra1, where vercel.json says iad1": otherRegion}},
 
@@ -132,7 +132,7 @@ func (w *world) rows(t *testing.T) []row {
 			finds: found{"TOKEN is of https://clerk.other.test": otherToken}},
 		{name: "a Clerk that fails in between", backend: on("POST /v1/sessions/", status(500)), finds: found{"POST /sessions/…/tokens": noSession}},
 		{name: "a Clerk that deletes nobody", backend: on("DELETE /v1/users/", status(500)), finds: found{"Clerk does not delete the test user user_": userStays}},
-		{name: "a proxy that lets nothing be deleted", front: on("DELETE /api/posts/", status(403)), finds: found{"does not succeed": postStays}},
+		{name: "a proxy that lets nothing be deleted", front: on("DELETE /api/posts/", status(403)), finds: found{"does not succeed": postStays, "of nobody's = 403": otherFunctions, "= 403, where 204": publishingFails}},
 		// The post is deleted all the same.
 		{name: "an answer that is lost", front: func(_ *http.Request, a *httptest.ResponseRecorder) {
 			if a.Code == 201 {
@@ -148,7 +148,7 @@ func (w *world) rows(t *testing.T) []row {
 		{name: "one shard of two that differs", command: vars{"DATABASE_URL": sharded}, finds: found{"From warble:80- to schema.sql": drift, "SHOW GRANTS cannot": unknownRights}},
 		{name: "a column of a type that Vitess has not", sql: "ALTER TABLE posts ADD COLUMN other UUID NULL", finds: found{"The database's tables": unreadable}},
 		{name: "a database without TLS", database: strings.Replace(w.database, "127.0.0.1", "0.0.0.0", 1), // this machine, and no loopback address
-			finds: found{"Connecting to 0.0.0.0": noTLS}},
+			finds: found{"Connecting to 0.0.0.0": noTLS, "= 503": needsUnanswered}},
 		{name: "a password that was changed", database: strings.Replace(w.database, ":functions@", ":old@", 1),
 			finds: found{"has a user or password that the database refuses": wrongVariable, "Connecting to 127.0.0.1": refusesPassword}},
 		{name: "a database that is gone", database: "mysql://u:p@127.0.0.1:1/warble",
