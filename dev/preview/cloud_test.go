@@ -20,7 +20,7 @@ type cloud struct {
 	killed func()           // ends the script
 
 	fail int  // the call that fails, counted from 1; 0 for none
-	late bool // it does what was asked, and its answer is lost
+	late bool // it does what was asked, and its answer breaks off
 	kill bool // the script ends there, as when its job is cancelled
 }
 
@@ -91,10 +91,11 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if failing && c.kill {
 		c.killed()
 	}
-	if failing && c.late {
-		panic(http.ErrAbortHandler) // the connection ends without an answer
-	}
 	w.WriteHeader(status)
+	if failing && c.late {
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler) // the connection ends in the answer
+	}
 	_ = json.NewEncoder(w).Encode(answer)
 }
 

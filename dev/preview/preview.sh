@@ -70,7 +70,7 @@ EOF
 
 # accepted fails unless the service did what it was asked.
 accepted() {
-  case $status in 2??) return ;; esac
+  case $status in 2??) return 0 ;; esac
   # No password is in an answer that says no.
   printf '%s: %s %s\n' "$asked" "$status" "$answer" >&2
   return 1
@@ -90,8 +90,7 @@ find_branch() {
     return
   fi
   accepted || return
-  state=$(printf %s "$answer" | jq -er --arg name "$branch" 'select(.name == $name) |
-    if .production then "production" elif .ready then "ready" else "waiting" end')
+  state=$(printf %s "$answer" | jq -r 'if .production then "production" elif .ready then "ready" else "waiting" end')
 }
 
 # find_passwords sets passwords to NAME:ID of each password of the branch.
