@@ -199,8 +199,11 @@ function changePerson() {
   modalOpened = false;
 }
 
+/** Waits until the modal is gone and the account is drawn, which takes longer on a slow device. */
 function focusAccount() {
-  if (document.activeElement === document.body) account.querySelector('button')?.focus();
+  const button = account.querySelector('button');
+  if (me && (!button || document.querySelector('[aria-modal=true]'))) setTimeout(focusAccount, modalTime);
+  else if (document.activeElement === document.body) button?.focus();
 }
 
 /** Opens Clerk's modal as soon as Clerk is there. */
