@@ -61,7 +61,7 @@ compile() { # what all tests stand on; each links its own binary
 functions() { go test -race -vet=off ./...; }
 
 artifact() { alone artifact; }
-page() { alone page -parallel 3; }
+page() { alone page -parallel 4; }
 fuzzing() { (cd dev && go test $tags -run '^$' -fuzz '^FuzzRequest$' -fuzztime 20s -parallel 1 ./test/trust); }
 bench() { alone ../bench; }
 commands() { # make run, make push, make smoke, preview databases, and what the tests stand on

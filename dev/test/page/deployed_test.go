@@ -51,9 +51,10 @@ const mostRequests = 6
 // The promises above are kept by the sources. What is bundled of them, behind the
 // functions' own processes, may break any: these reach each module and each function.
 func TestTheDeployedPageIsTheSameAndQuick(t *testing.T) {
+	t.Parallel()
 	s := deploy(t, nil)
 	for promise, check := range map[string]func(*testing.T, *site){
-		"somebody signs in, publishes, edits, deletes and signs out": everyday,
+		"the whole flow works by keyboard alone":                     byKeyboard,
 		"the first posts can be read before the modules are there":   readEarly,
 		"older posts come by scrolling and by the button, each once": olderPosts,
 	} {
@@ -99,6 +100,7 @@ func TestTheDeployedPageIsTheSameAndQuick(t *testing.T) {
 // Whoever has Vercel's command line and keys of a Clerk instance may work with
 // `vercel dev` instead of `make run`.
 func TestPeopleSignInReadAndPublishInVercelDev(t *testing.T) {
+	t.Parallel()
 	const host = "quick-owl-1.clerk.accounts.dev" // as development instances have it
 	port := testkit.FreePort(t)
 	origin := fmt.Sprint("http://127.0.0.1:", port)
@@ -154,6 +156,7 @@ func (b *breaches) Errorf(format string, args ...any) {
 // Until the page names Clerk's host in a <meta>, scripts from any https host are
 // what Clerk needs; markup that somebody slipped in must not make use of that.
 func TestScriptsThatSlipIntoThePageRunNowhere(t *testing.T) {
+	t.Parallel()
 	p := testkit.Start(t, nil)
 	response, err := http.Get(p.URL)
 	if err != nil {

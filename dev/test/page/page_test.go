@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
 	"github.com/jmoiron/sqlx"
 
 	"warble/dev/local/fakeclerk"
@@ -53,98 +52,65 @@ func start(t *testing.T, environment map[string]string) *site {
 const modulesAreThere = `!document.querySelector('[data-place]') ||
 	history.state?.warble && document.querySelector('main section[data-kind]') && !document.querySelector('article:not([aria-labelledby])')`
 
-// The one table of what the page promises. Each is checked with a tab and
+// The one table of what the page promises, but for what TestTheDeployedPage… checks. Each is checked with a tab and
 // storage of its own, and with no posts at the beginning.
 var promises = []struct {
 	promise string // what would be broken, for whom
 	check   func(t *testing.T, s *site)
 }{
-	{"the whole flow works by keyboard alone", byKeyboard},
-
-	{"posts come first, without Clerk and without a token", postsFirst},
-	{"what the first post needs is asked for at once, not file after file", askedAtOnce},
-	{"the first posts can be read before the modules are there, which take them over in place", readEarly},
+	{"posts come first, without Clerk and without a token; a Clerk that is slow or hangs is said to be", postsFirst},
 	{"the page's first script reads, names and leaves out as its modules do", firstScriptAgrees},
 	{"a Clerk that cannot be reached leaves reading and the draft alone", clerkDown},
-	{"a Clerk that hangs is said to, and is not loaded twice", clerkHangs},
 	{"a token that never comes ends in words, and the text is sent later", tokenHangs},
-	{"the feed says that the database is away, and comes back by itself", feedRecovers},
+	{"the feed says that the database is away, where a phone shows it, and comes back by itself", feedRecovers},
 	{"without storage, reading works", withoutStorage},
-	{"older posts come by scrolling and by the button, each once", olderPosts},
-	{"new posts wait behind a button", newPosts},
-	{"every post can be reached when many arrive while one publishes, or in a feed that began empty", manyArrive},
-	{"every post can be reached however reading, publishing and arriving are mixed", interleavings},
-	{"a page that cannot read does not hammer, and Retry-After is its least wait", readsSlowDown},
-	{"a hidden page asks nothing, and one that comes back asks once", hiddenAsksNothing},
-	{"what others delete or edit shows with the next look, in all that is shown", othersChanges},
-	{"posts below one's own new ones can be reached, and what others change of those shows", ownAboveUnseen},
-	{"one's own post that was deleted on another device does not come back", ownDeletedElsewhere},
-	{"a feed that could not be loaded again goes on by itself", reloadGoesOn},
-	{"an answer that is no page of posts does not end the feed", notAPageOfPosts},
+	{"new posts wait behind a button, and what others change moves nothing", newPosts},
 	{"anonymous reads can fill the CDN's cache", readsFillTheCache},
-	{"every place has an address, a title and a way back", places},
+	{"every place has an address, a title, a way back and a way on; an address that leads nowhere says so", places},
 	{"a reload and Back keep the reader's place, deep in the feed too", placeIsKept},
 	{"links within the site lead where they say, with a hash too", hashLinks},
 	{"places kept for Back have the buttons of who is signed in now", buttonsFollowSession},
-	{"an address that leads nowhere says so", nowhere},
-	{"times are relative, exact, and kept current", times},
-	{"people without a picture or a profile get a drawn one", pictures},
+	{"times are relative, exact, kept current, and in the reader's language", times},
+	{"people without a picture or a profile get a drawn one, and can be told apart", pictures},
 	{"links are links and everything else is text", links},
-	{"a newcomer finds their own page and can write there", newcomer},
-	{"the end of the feed and of a post's page lead on", onward},
-	{"an outage is said where a phone shows it", outageOnPhone},
-	{"somebody who leaves takes their posts along and removes them", leaving},
-	{"a moderator removes all posts of a person, and can stop", clearing},
+	{"a newcomer finds their own page and can write there; who leaves takes their posts along and removes them", ownPage},
 	{"hostile text is shown as text, and nothing of it runs", hostile},
 
-	{"the counter counts as the server does", counter},
-	{"a post appears at once, and one double click is one post", optimistic},
-	{"one's own post stands below those that are newer", belowNewer},
-	{"the draft survives a reload and a sign-in", draftSurvives},
-	{"an answer that the network lost ends with one post", networkAnswerLost},
-	{"a refused token is renewed once", tokenRenewed},
-	{"a CDN that answers from before does not lose one's own changes", staleCDN},
-	{"two tabs agree on who is signed in, on the draft and on the posts", twoTabs},
+	{"the counter counts as the server does, and an error looks like one", counter},
+	{"a post appears at once, and a double click or a lost answer is one post", optimistic},
+	{"what is typed, even before the scripts come, survives a reload and a sign-in", draftSurvives},
+	{"a CDN that answers from before does not lose one's own changes, nor bring back what was deleted elsewhere", ownChanges},
+	{"two tabs keep a draft and an edit each, agree on who is signed in, and a closed one's texts are found", twoTabs},
 
 	{"what is said to be published is the text that was sent", anotherTextCameBack},
-	{"a text that waits for its turn is never published by the next person", waitEndsWithSession},
-	{"a text that waits for a token is never published by the next person", tokenOfAnother},
+	{"a text that waits for its turn or a token is never published by the next person", waitEndsWithSession},
 	{"nobody finds the edit form or the delete dialog of the person before", formsEndWithSession},
-	{"what is typed before the page's scripts come is a draft", typedEarly},
-	{"two tabs keep a draft and an edit each, and a closed tab's are found", textsOfTwoTabs},
 	{"the text of an edit whose post was deleted elsewhere is shown to its author", editOfDeleted},
-	{"a page that is told to wait again and again does not hammer", retriesSlowDown},
-	{"a wait is told in people's words, and the text is kept", waitsInWords},
+	{"a wait is told in people's words, and grows; a refused token is renewed once; what is done is said for a while", toldToWait},
 
 	{"a first visitor reads what this is, and what is written before signing in is published by signing in", firstVisit},
-	{"somebody who is signed in sees no \"Sign in\" while Clerk loads", reloadSignedIn},
+	{"somebody who is signed in sees no \"Sign in\" while Clerk loads, and finds their posts by its menu", reloadSignedIn},
 	{"what is sent offline is kept, and goes out when the browser is online again", publishingOffline},
-	{"what is done is said for a while, and an error looks like one", saidForAWhile},
 	{"the skip link moves nothing, and leads past the composer", skipLink},
 	{"the header stays, one can write from anywhere, and keys do nothing where they would disturb", keys},
-	{"a post opens by a tap or Enter, and links, buttons and selections in it do not open it", openByTap},
-	{"a post's address can be shared or copied", sharing},
-	{"a moderator can delete every post and edits nobody's", moderating},
-	{"the account menu leads to one's own posts", yourPosts},
+	{"a post opens by a tap or Enter, links, buttons and selections in it do not open it, and its address can be shared", openByTap},
+	{"a moderator can delete every post, or all of a person's, and edits nobody's", moderating},
 	{"no post fills the screen or draws over its neighbours", tallPosts},
-	{"two people without a profile can be told apart", deletedPeople},
-	{"dates are in the reader's language", otherLanguages},
 
-	{"editing is in place, and Escape leaves", editing},
-	{"no key loses a text, also while one is composed", composing},
+	{"editing is in place, and no key loses a text, also while one is composed", editing},
 	{"what ends in another place than it began in touches what it is about alone", endsElsewhere},
 	{"a mistake in what signs people in is in the console", mistakesShow},
 	{"an answer is to its own question, however soon the next one is asked", askedAgainAtOnce},
-	{"a refused edit or deletion is taken back with a message", refused},
-	{"a lost answer to an edit or a deletion shows what is true", lostChange},
+	{"a refused edit or deletion is taken back with a message, and a lost answer shows what is true", refused},
 
 	{"nobody is kept out by a violation that axe-core knows", accessible},
 	{"nothing scrolls sideways, and motion is reduced where asked", looks},
 }
 
-// Most of the time they wait for timers and for answers, so that run.sh lets three
-// run at once, each on a site of its own.
+// Most of the time they wait for timers and for answers, so that run.sh lets four
+// run at once: three of these, each on a site of its own, and one of the other tests.
 func TestPage(t *testing.T) {
+	t.Parallel()
 	atOnce := flag.Lookup("test.parallel").Value.(flag.Getter).Get().(int)
 	sites := make(chan *site, min(atOnce, 3))
 	for range cap(sites) {
@@ -155,9 +121,7 @@ func TestPage(t *testing.T) {
 			t.Parallel()
 			s := <-sites
 			t.Cleanup(func() { sites <- s }) // after all that follows
-			if _, err := s.db.Exec("DELETE FROM posts"); err != nil {
-				t.Fatal(err)
-			}
+			s.db.MustExec("DELETE FROM posts")
 			t.Cleanup(s.proxy.Resume)
 			t.Cleanup(func() { s.proxy.Up() })
 			test.check(t, s)
@@ -165,18 +129,25 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// visit opens a path in a tab of somebody who is new here.
-func (s *site) visit(t *testing.T, path string) *browser.Tab {
+// visit opens a path in a tab of somebody who is new here. What is to be done before the
+// page loads is prepared.
+func (s *site) visit(t *testing.T, path string, prepare ...func(*browser.Tab)) *browser.Tab {
 	t.Helper()
 	tab := s.browser.NewContext(t)
+	for _, do := range prepare {
+		do(tab)
+	}
 	tab.Go(s.URL + path)
 	return tab
 }
 
+// fast is for pages whose timers are waited for.
+func fast(tab *browser.Tab) { tab.SpeedUpTimers(10) }
+
 // as opens the feed in a tab of somebody who is signed in.
-func (s *site) as(t *testing.T, username string) *browser.Tab {
+func (s *site) as(t *testing.T, username string, prepare ...func(*browser.Tab)) *browser.Tab {
 	t.Helper()
-	tab := s.visit(t, "/")
+	tab := s.visit(t, "/", prepare...)
 	signIn(tab, username)
 	return tab
 }
@@ -212,6 +183,20 @@ func signIn(tab *browser.Tab, username string) {
 
 func isSignedIn(tab *browser.Tab) {
 	tab.Wait(`document.querySelector('header .cl-userButtonTrigger')`)
+}
+
+// answer is what the API answers in JSON.
+func answer(body string) browser.Outcome {
+	return browser.Outcome{Status: 200, Header: map[string]string{"Content-Type": "application/json"}, Body: body}
+}
+
+// problem is a refusal of the API's. Retry-After may be "".
+func problem(status int, retryAfter string) browser.Outcome {
+	outcome := browser.Outcome{Status: status, Header: map[string]string{"Content-Type": "application/problem+json"}, Body: `{"detail":"No."}`}
+	if retryAfter != "" {
+		outcome.Header["Retry-After"] = retryAfter
+	}
+	return outcome
 }
 
 // insert makes a post, so long ago, and returns its id.
@@ -277,43 +262,4 @@ const shown = `[...document.querySelectorAll('article p[dir]')].map((p) => p.tex
 // wantShown waits for the posts to be these, in order.
 func wantShown(tab *browser.Tab, want ...string) {
 	tab.Wait(`JSON.stringify(` + shown + `) === JSON.stringify(` + browser.Quote(append([]string{}, want...)) + `)`)
-}
-
-func everyday(t *testing.T, s *site) {
-	const first = "The most dangerous phrase in the language is: we have always done it this way."
-	s.insert(t, grace, first, time.Hour)
-	tab := s.visit(t, "/")
-	tab.Text(first)
-	tab.Screenshot("signed-out")
-
-	tab.Press("header", "Sign in")
-	tab.SignIn("ada", fakeclerk.Password)
-	tab.Do("signed in", chromedp.WaitVisible(browser.UserButton))
-	tab.Do("write", chromedp.SendKeys(chromedp.CSS("form textarea"), "hello from the test"))
-	tab.Press("form", "Publish")
-	published(tab, "hello from the test")
-	tab.Text("Ada Lovelace")
-	tab.Text("@ada")
-	tab.Screenshot("published")
-
-	tab.Press(newest, "Edit")
-	tab.Do("change", chromedp.SendKeys(chromedp.CSS("article textarea"), ", changed"))
-	tab.Press(newest, "Save")
-	tab.Text("hello from the test, changed")
-	tab.Text("edited")
-	tab.Reload()
-	tab.Text("hello from the test, changed")
-
-	tab.Press(newest, "Delete")
-	tab.Do("asked", chromedp.WaitVisible(chromedp.CSS("dialog[open]")))
-	tab.Screenshot("delete")
-	tab.Press("dialog[open]", "Delete")
-	tab.NoText("hello from the test")
-	s.wantStored(t, first) // a reload would cut off a deletion on its way
-	tab.Reload()
-	tab.Text(first)
-	tab.NoText("hello from the test")
-	tab.PressInUserMenu(browser.SignOut)
-	tab.Press("header", "Sign in")
-	tab.Do("signed out", chromedp.WaitVisible(browser.Identifier))
 }

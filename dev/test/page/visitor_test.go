@@ -1,13 +1,11 @@
 package page
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
@@ -27,9 +25,7 @@ func buttonsOf(in string) string {
 
 func firstVisit(t *testing.T, s *site) {
 	s.insert(t, ada, "a post", time.Hour)
-	tab := s.browser.NewContext(t)
-	tab.Size(390, 800)
-	tab.Go(s.URL)
+	tab := s.visit(t, "/", func(tab *browser.Tab) { tab.Size(390, 800) })
 	tab.Wait(buttonsOf("header") + ` === 'Sign in'`)
 	tab.Wait(buttonsOf("form") + ` === 'Sign in to write'`)
 	tab.Screenshot("first visit, phone")
@@ -63,11 +59,6 @@ func firstVisit(t *testing.T, s *site) {
 	if browser.Eval[bool](tab, `document.querySelector('aside').checkVisibility()`) {
 		t.Error("somebody who has signed in reads that they are signed out")
 	}
-	for scheme, size := range map[string][2]int64{"light": {1280, 800}, "dark": {390, 800}} {
-		tab.Media("prefers-color-scheme", scheme)
-		tab.Size(size[0], size[1])
-		tab.Screenshot("signed in, " + scheme)
-	}
 }
 
 func reloadSignedIn(t *testing.T, s *site) {
@@ -86,6 +77,11 @@ func reloadSignedIn(t *testing.T, s *site) {
 	if flashed := browser.Eval[[]string](tab, `flashed`); len(flashed) > 0 {
 		t.Errorf("somebody who is signed in is shown %q while Clerk loads", flashed)
 	}
+	publish(tab, "mine")
+	browser.Eval[int](tab, `window.before = 1`)
+	tab.PressInUserMenu(".cl-userButtonPopoverCustomItemButton")
+	tab.Wait(`location.pathname === '/u/` + ada + `' && window.before`) // without another load
+	wantShown(tab, "mine")
 	signOut(tab)
 	tab.Reload()
 	tab.Wait(buttonsOf("form") + ` === 'Sign in to write'`)
@@ -93,14 +89,9 @@ func reloadSignedIn(t *testing.T, s *site) {
 
 // offline cuts a tab off from the network, or connects it again.
 func offline(tab *browser.Tab, is bool) {
-	tab.Do("the network", chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
-		conditions := &network.Conditions{Offline: is, DownloadThroughput: -1, UploadThroughput: -1}
-		if _, err := chromedp.Call(ctx, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: []*network.Conditions{conditions}}); err != nil {
-			return err
-		}
-		_, err := chromedp.Call(ctx, network.OverrideNetworkState, network.OverrideNetworkStateParams{Offline: is, DownloadThroughput: -1, UploadThroughput: -1})
-		return err
-	}))
+	conditions := []*network.Conditions{{Offline: is, DownloadThroughput: -1, UploadThroughput: -1}}
+	tab.Do("the network", browser.Command(network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: conditions}),
+		browser.Command(network.OverrideNetworkState, network.OverrideNetworkStateParams{Offline: is, DownloadThroughput: -1, UploadThroughput: -1}))
 }
 
 func publishingOffline(t *testing.T, s *site) {
@@ -116,34 +107,6 @@ func publishingOffline(t *testing.T, s *site) {
 	offline(tab, false)
 	published(tab, "in the tunnel")
 	s.wantStored(t, "in the tunnel", "before")
-}
-
-func saidForAWhile(t *testing.T, s *site) {
-	tab := s.browser.NewContext(t)
-	tab.SpeedUpTimers(10) // eight seconds
-	tab.Go(s.URL)
-	signIn(tab, "ada")
-	publish(tab, "a post")
-	tab.NoText("Published.")
-	edit(tab, "a post, changed")
-	tab.Text("Saved.")
-	tab.NoText("Saved.")
-	signOut(tab)
-	tab.Text("You are signed out.")
-	tab.NoText("You are signed out.")
-	if browser.Eval[bool](tab, `document.querySelector('aside').checkVisibility()`) {
-		t.Error("an empty message stays over the posts")
-	}
-
-	// What went wrong stays, and does not look like a hint.
-	signIn(tab, "ada")
-	write(tab, strings.Repeat("x", 201))
-	tab.Press("form", "Publish")
-	tab.Text("Too long by 1.")
-	const colours = `[getComputedStyle(document.querySelector('form .says')).color, getComputedStyle(document.querySelector('.handle')).color]`
-	if colour := browser.Eval[[]string](tab, colours); colour[0] == colour[1] {
-		t.Errorf("an error is %s, as a hint is", colour[0])
-	}
 }
 
 func skipLink(t *testing.T, s *site) {
@@ -170,10 +133,7 @@ const layout = `['header', 'main', '[role=feed]'].flatMap((e) => { const { x, y 
 
 // press presses a key as a keyboard does: no letter follows where the page takes it.
 func press(tab *browser.Tab, key string) {
-	tab.Do("press "+key, chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
-		_, err := chromedp.Call(ctx, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyDown, Key: key, Text: key})
-		return err
-	}))
+	tab.Do("press "+key, browser.Command(input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyDown, Key: key, Text: key}))
 }
 
 func keys(t *testing.T, s *site) {
@@ -182,12 +142,17 @@ func keys(t *testing.T, s *site) {
 	}
 	tab := s.as(t, "ada")
 	const writing = `location.pathname === '/' && document.activeElement === document.querySelector('form textarea') && ` + draft + ` === ''`
-	for _, path := range []string{"/u/" + grace, "/"} {
+	for path, write := range map[string]func(){
+		"/u/" + grace: func() { press(tab, "n") },
+		// A click at its place may miss it while older posts come.
+		"/": func() { browser.Eval[bool](tab, `document.querySelector('header .button').click(), true`) },
+	} {
 		tab.Go(s.URL + path)
 		isSignedIn(tab)
 		tab.Wait(`document.querySelectorAll('article').length === 15`)
 		browser.Eval[bool](tab, `scrollTo(0, 1e6), true`)
-		press(tab, "n")
+		tab.Wait(`document.querySelector('header').getBoundingClientRect().bottom > 0`) // it is still there
+		write()
 		tab.Wait(writing + ` && scrollY < 300`)
 	}
 	tab.Keys("nobody?") // in a field they are letters
@@ -221,15 +186,6 @@ func keys(t *testing.T, s *site) {
 	if browser.Eval[bool](tab, `document.activeElement.matches('textarea') || Boolean(document.querySelector('dialog[open]'))`) {
 		t.Error("a key works behind Clerk's menu")
 	}
-	tab.Keys(kb.Escape)
-
-	tab.Go(s.URL + "/u/" + grace)
-	tab.Wait(`document.querySelectorAll('article').length === 15`)
-	browser.Eval[bool](tab, `scrollTo(0, 1e6), true`)
-	tab.Wait(`document.querySelector('header').getBoundingClientRect().bottom > 0`)
-	// The header is still there. A click at its place may miss it while older posts come.
-	browser.Eval[bool](tab, `document.querySelector('header .button').click(), true`)
-	tab.Wait(writing)
 }
 
 func openByTap(t *testing.T, s *site) {
@@ -238,6 +194,15 @@ func openByTap(t *testing.T, s *site) {
 	tab := s.as(t, "grace")
 	wantShown(tab, "tap https://a.example/ here", "another")
 	at := fmt.Sprintf(`location.pathname === '/p/%d'`, id)
+	for _, one := range [][2]string{ // what a browser can do, and what becomes of "Share"
+		{`delete Navigator.prototype.share, navigator.clipboard.writeText = async () => { throw Error('no'); }`, `article.innerText.includes(address)`}, // to copy by hand
+		{`navigator.clipboard.writeText = async (text) => { window.copied = text; }`, `copied === address && article.innerText.includes('Link copied.')`},
+		{`navigator.share = async ({ url }) => { window.shared = url; }`, `shared === address`},
+	} {
+		browser.Eval[bool](tab, one[0]+`, true`)
+		tab.Press(newest, "Share")
+		tab.Wait(`((article, address) => ` + one[1] + `)(document.querySelector('` + newest + `'), ` + browser.Quote(fmt.Sprint(s.URL, "/p/", id)) + `)`)
+	}
 	browser.Eval[bool](tab, `document.querySelector('`+newest+` p a').addEventListener('click', (e) => e.preventDefault()), true`)
 	tab.Do("a link", chromedp.Click(chromedp.CSS(newest+" p a")))
 	browser.Eval[bool](tab, `getSelection().selectAllChildren(document.querySelector('`+newest+` p')), document.querySelector('`+newest+` p').click(), true`)
@@ -259,52 +224,6 @@ func openByTap(t *testing.T, s *site) {
 	tab.Wait(`/^\w+day, \w+ \d+, 20\d\d at/.test(document.querySelector('article time').innerText)`) // the whole date
 	browser.Eval[bool](tab, `document.querySelector('article p').click(), true`)
 	tab.Wait(at)
-}
-
-func sharing(t *testing.T, s *site) {
-	id := s.insert(t, grace, "a post", time.Hour)
-	tab := s.browser.NewContext(t)
-	tab.AddScript(`navigator.clipboard.writeText = async (text) => { window.copied = text; }; delete Navigator.prototype.share`)
-	tab.Go(s.URL)
-	tab.Press(newest, "Share")
-	tab.Wait(`copied === ` + browser.Quote(fmt.Sprint(s.URL, "/p/", id)))
-	tab.Text("Link copied.")
-	browser.Eval[bool](tab, `navigator.clipboard.writeText = async () => { throw Error('no'); }, true`)
-	tab.Press(newest, "Share")
-	tab.Text(fmt.Sprint("/p/", id)) // to copy by hand
-	browser.Eval[bool](tab, `navigator.share = async (what) => { window.shared = what.url; }, true`)
-	tab.Press(newest, "Share")
-	tab.Wait(`shared.endsWith('/p/` + fmt.Sprint(id) + `')`)
-}
-
-func moderating(t *testing.T, s *site) {
-	s.insert(t, hedy, "the moderator's own", 3*time.Hour)
-	s.insert(t, grace, "Grace's", 2*time.Hour)
-	s.insert(t, ada, "spam", time.Hour)
-	tab := s.as(t, "hedy")
-	wantShown(tab, "spam", "Grace's", "the moderator's own")
-	tab.Wait(buttonsOf(newest) + ` === 'Share,Delete'`)
-	tab.Wait(buttonsOf("article:last-of-type") + ` === 'Share,Edit,Delete'`)
-	tab.Screenshot("moderator")
-	remove(tab)
-	s.wantStored(t, "Grace's", "the moderator's own")
-	tab.Reload()
-	wantShown(tab, "Grace's", "the moderator's own")
-	tab.Wait(buttonsOf(newest) + ` === 'Share,Delete'`)
-	signInAgain(tab, "ada")
-	tab.Wait(buttonsOf(newest) + ` === 'Share' && ` + buttonsOf("article:last-of-type") + ` === 'Share'`)
-}
-
-func yourPosts(t *testing.T, s *site) {
-	tab := s.as(t, "grace")
-	publish(tab, "mine")
-	browser.Eval[int](tab, `window.before = 1`)
-	tab.PressInUserMenu(".cl-userButtonPopoverCustomItemButton")
-	tab.Wait(`location.pathname === '/u/` + grace + `'`)
-	wantShown(tab, "mine")
-	if loads := browser.Eval[int](tab, `window.before`); loads != 1 {
-		t.Error("the page was loaded again")
-	}
 }
 
 func tallPosts(t *testing.T, s *site) {
@@ -329,31 +248,4 @@ func tallPosts(t *testing.T, s *site) {
 	tab.Press("article:nth-of-type(3)", "Show more")
 	tab.Wait(height + ` > 1000 && document.activeElement === document.querySelector('article:nth-of-type(3)')`)
 	tab.Wait(more + ` === 'false,false,false,false,false'`)
-}
-
-func deletedPeople(t *testing.T, s *site) {
-	s.insert(t, "user_oneWhoLeftAAAAAA", "one", time.Hour)
-	s.insert(t, "user_anotherWhoLeftBBBBBB", "another", 2*time.Hour)
-	tab := s.visit(t, "/")
-	wantShown(tab, "one", "another")
-	if names := browser.Eval[string](tab, `[...document.querySelectorAll('article header')].map((e) => e.textContent).join()`); names != "Somebody AAAAAA,Somebody BBBBBB" {
-		t.Errorf("two people without a profile are %q", names)
-	}
-}
-
-func otherLanguages(t *testing.T, s *site) {
-	s.insert(t, ada, "a post", 3*time.Hour)
-	s.insert(t, ada, "an old post", time.Since(time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)))
-	tab := s.browser.NewContext(t)
-	tab.Do("speak German", chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
-		_, err := chromedp.Call(ctx, emulation.SetLocaleOverride, emulation.SetLocaleOverrideParams{Locale: "de-DE"})
-		return err
-	}))
-	tab.Go(s.URL)
-	wantShown(tab, "a post", "an old post")
-	tab.Wait(`[...document.querySelectorAll('article time')].every((time) => time.title)`) // the first texts have none
-	times := browser.Eval[[]string](tab, `[...document.querySelectorAll('article time')].flatMap((t) => [t.lang, t.children[0].innerText, t.title])`)
-	if times[0] != "de-DE" || times[1] != "vor 3 Std." || times[4] != "29.02.2024" || !strings.HasPrefix(times[5], "Donnerstag, 29. Februar 2024") {
-		t.Errorf("a German browser shows the times %q", times)
-	}
 }

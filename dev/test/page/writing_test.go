@@ -2,12 +2,8 @@ package page
 
 import (
 	"fmt"
-	"net/http"
-	"strings"
 	"testing"
 	"time"
-
-	"github.com/chromedp/cdproto/network"
 
 	"warble/dev/testkit/browser"
 )
@@ -33,15 +29,6 @@ func (s *site) leave(tab *browser.Tab) {
 	tab.Go(s.URL + "/robots.txt")
 }
 
-// tooSoon is the answer 429 with a Retry-After.
-func tooSoon(retryAfter string) browser.Outcome {
-	outcome := browser.Outcome{Status: 429, Header: map[string]string{"Content-Type": "application/problem+json"}, Body: `{"detail":"Wait as Retry-After says."}`}
-	if retryAfter != "" {
-		outcome.Header["Retry-After"] = retryAfter
-	}
-	return outcome
-}
-
 func anotherTextCameBack(t *testing.T, s *site) {
 	tab := s.as(t, "ada")
 	tab.Intercept(posts, on("POST", 1, browser.Outcome{Lose: true}))
@@ -55,7 +42,7 @@ func anotherTextCameBack(t *testing.T, s *site) {
 	// What the server said before it knew what the first text was.
 	id := browser.Eval[string](tab, `document.querySelector('`+newest+` a[href^="/p/"]').pathname.slice(3)`)
 	old := browser.Eval[string](tab, `fetch('/api/posts/`+id+`').then((answer) => answer.text())`)
-	for _, outcome := range []browser.Outcome{{Status: 200, Header: map[string]string{"Content-Type": "application/json"}, Body: old}, {}} {
+	for _, outcome := range []browser.Outcome{answer(old), {}} {
 		tab.Intercept(posts, on("POST", 1, outcome))
 		write(tab, "the second text")
 		tab.Press("form", "Publish")
@@ -73,68 +60,45 @@ func anotherTextCameBack(t *testing.T, s *site) {
 
 func waitEndsWithSession(t *testing.T, s *site) {
 	tab := s.as(t, "ada")
-	tab.Intercept(posts, on("POST", 1, tooSoon("2")))
-	write(tab, "Ada's words")
-	tab.Press("form", "Publish")
-	tab.Text("it is sent by itself")
-	tab.Text("On its way")
-	signOut(tab)
-	wantShown(tab) // it is not on its way any more
-	tab.NoText("it is sent by itself")
-	signIn(tab, "grace")
-	tab.Wait(draft + ` === ''`)
-	browser.Eval[bool](tab, `new Promise((done) => setTimeout(done, 3000, true))`) // after the page's own
-	publish(tab, "Grace's words")
-	wantShown(tab, "Grace's words")
-	s.wantStored(t, "Grace's words")
+	token := make(chan struct{})
+	var want []string
+	for i, wait := range []struct {
+		begin, end func()
+	}{
+		{func() { tab.Intercept(posts, on("POST", 1, problem(429, "2"))) },
+			func() { browser.Eval[bool](tab, `new Promise((done) => setTimeout(done, 3000, true))`) }}, // after the page's own
+		{func() {
+			tab.Intercept(tokens, on("POST", 1, browser.Outcome{Until: token})) // Grace's own come at once
+			browser.Eval[bool](tab, `Clerk.session.clearCache(), true`)
+		}, func() { close(token) }},
+	} {
+		hers, graces := fmt.Sprint("Ada's words ", i), fmt.Sprint("Grace's words ", i)
+		wait.begin()
+		write(tab, hers)
+		tab.Press("form", "Publish")
+		tab.Text("On its way")
+		signOut(tab)
+		wantShown(tab, want...) // it is not on its way any more
+		tab.NoText("it is sent by itself")
+		signIn(tab, "grace")
+		tab.Wait(draft + ` === ''`)
+		wait.end()
+		publish(tab, graces)
+		want = append([]string{graces}, want...)
+		wantShown(tab, want...)
+		s.wantStored(t, want...)
 
-	signInAgain(tab, "ada")
-	tab.Wait(draft + ` === "Ada's words"`)
-	tab.Press("form", "Publish")
-	published(tab, "Ada's words")
-	wantShown(tab, "Ada's words", "Grace's words")
-	if got := s.authors(t); got != ada+" "+grace {
-		t.Errorf("published by %s", got)
+		signInAgain(tab, "ada")
+		tab.Wait(draft + ` === ` + browser.Quote(hers))
+		tab.NoText("No answer came")
+		tab.Press("form", "Publish")
+		published(tab, hers)
+		want = append([]string{hers}, want...)
 	}
-	if requests := tab.Requests("POST", "/api/posts"); browser.Header(requests[0], "Idempotency-Key") != browser.Header(requests[2], "Idempotency-Key") {
-		t.Error("Ada's text is sent again under another key")
+	var wrong []string
+	if err := s.db.Select(&wrong, "SELECT content FROM posts WHERE (content LIKE 'Ada%') <> (user_id = ?)", ada); err != nil || len(wrong) > 0 {
+		t.Errorf("published by another person: %q, %v", wrong, err)
 	}
-}
-
-// authors are the stored posts' authors, newest first.
-func (s *site) authors(t *testing.T) string {
-	t.Helper()
-	var ids []string
-	if err := s.db.Select(&ids, "SELECT user_id FROM posts ORDER BY created_at DESC, id DESC"); err != nil {
-		t.Fatal(err)
-	}
-	return strings.Join(ids, " ")
-}
-
-func tokenOfAnother(t *testing.T, s *site) {
-	tab := s.as(t, "ada")
-	released := make(chan struct{})
-	held := false
-	tab.Intercept(tokens, func(*network.Request) browser.Outcome {
-		if held { // Grace's own come at once
-			return browser.Outcome{}
-		}
-		held = true
-		return browser.Outcome{Until: released}
-	})
-	browser.Eval[bool](tab, `Clerk.session.clearCache(), true`)
-	write(tab, "Ada's words")
-	tab.Press("form", "Publish")
-	tab.Text("On its way")
-	signInAgain(tab, "grace")
-	wantShown(tab)
-	close(released)
-	publish(tab, "Grace's words")
-	wantShown(tab, "Grace's words")
-	s.wantStored(t, "Grace's words")
-	signInAgain(tab, "ada")
-	tab.Wait(draft + ` === "Ada's words"`)
-	tab.NoText("No answer came")
 }
 
 func formsEndWithSession(t *testing.T, s *site) {
@@ -163,71 +127,20 @@ func formsEndWithSession(t *testing.T, s *site) {
 	s.wantStored(t, "Ada's post")
 	wantShown(tab, "Ada's post")
 
-	// An edit and a deletion that wait for a token.
+	// A deletion that waits for a token.
 	signInAgain(tab, "ada")
-	for _, change := range []func(){func() { edit(tab, "Ada's change") }, func() { remove(tab) }} {
-		released := make(chan struct{})
-		tab.Intercept(tokens, func(*network.Request) browser.Outcome { return browser.Outcome{Until: released} })
-		browser.Eval[bool](tab, `Clerk.session.clearCache(), true`)
-		change()
-		tab.Wait(`!document.querySelector('dialog[open], article textarea')`)
-		signOut(tab)
-		close(released)
-		wantShown(tab, "Ada's post")
-		if browser.Eval[bool](tab, `/Not (saved|deleted)/.test(document.body.innerText)`) {
-			t.Error("the next person reads what became of Ada's change")
-		}
-		signIn(tab, "ada")
+	released := make(chan struct{})
+	tab.Fail(tokens, browser.Outcome{Until: released})
+	browser.Eval[bool](tab, `Clerk.session.clearCache(), true`)
+	remove(tab)
+	wantShown(tab)
+	signOut(tab)
+	close(released)
+	wantShown(tab, "Ada's post")
+	if browser.Eval[bool](tab, `document.body.innerText.includes('Not deleted')`) {
+		t.Error("the next person reads what became of Ada's change")
 	}
 	s.wantStored(t, "Ada's post")
-}
-
-func typedEarly(t *testing.T, s *site) {
-	tab := s.browser.NewContext(t)
-	released := make(chan struct{})
-	tab.Fail("*/js/person.js", browser.Outcome{Until: released})
-	tab.StartLoading(s.URL)
-	tab.Fill("form textarea", "faster than the script")
-	close(released)
-	tab.Wait(`window.Clerk?.loaded`)
-	signIn(tab, "ada")
-	tab.Reload()
-	tab.Wait(draft + ` === 'faster than the script'`)
-	isSignedIn(tab)
-	tab.Press("form", "Publish")
-	published(tab, "faster than the script")
-}
-
-// What the drafts do when two tabs are mixed with sign-ins and lost answers is
-// draft.test.js's; these are the browser's own locks and storage.
-func textsOfTwoTabs(t *testing.T, s *site) {
-	s.insert(t, ada, "as it was", time.Hour)
-	one := s.as(t, "ada")
-	write(one, "the draft of one")
-	one.Press(newest, "Edit")
-	one.Fill("article textarea", "the edit of one")
-	two := one.NewTab()
-	two.Go(s.URL)
-	isSignedIn(two)
-	write(two, "the draft of two")
-	two.Press(newest, "Edit")
-	two.Fill("article textarea", "the edit of two")
-	two.Reload()
-	isSignedIn(two)
-	two.Wait(draft + ` === 'the draft of two'`)
-	two.Press(newest, "Edit")
-	two.Text("You had not saved this.")
-	two.Press(newest, "Save")
-	two.Text("Saved.")
-	s.wantStored(t, "the edit of two")
-	s.leave(one)
-	two.BringToFront()
-	two.Press("form", "Publish")
-	two.Text("Published. Here is another draft of yours.")
-	two.Wait(draft + ` === 'the draft of one'`)
-	two.Press(newest+" + article", "Edit")
-	two.Wait(`document.querySelector('article textarea').value === 'the edit of one'`)
-	s.wantStored(t, "the draft of two", "the edit of two")
 }
 
 func editOfDeleted(t *testing.T, s *site) {
@@ -238,9 +151,7 @@ func editOfDeleted(t *testing.T, s *site) {
 		isSignedIn(tab)
 		tab.Press(newest, "Edit")
 		tab.Fill("article textarea", text)
-		if _, err := s.db.Exec("DELETE FROM posts WHERE id = ?", id); err != nil {
-			t.Fatal(err)
-		}
+		s.db.MustExec("DELETE FROM posts WHERE id = ?", id)
 		if i == 0 {
 			tab.Press(newest, "Save")
 			tab.Text("Your text is a draft now.")
@@ -260,40 +171,77 @@ func editOfDeleted(t *testing.T, s *site) {
 	}
 }
 
-func waitsInWords(t *testing.T, s *site) {
-	tab := s.as(t, "ada")
-	for retryAfter, want := range map[string]string{
-		"61": "in 61 seconds;", "91": "in 2 minutes;", "2520": "in 42 minutes;", "7200": "in 2 hours;", "604800": "in 7 days;", "": "later;", "soon": "later;",
-		time.Now().Add(42*time.Minute - 10*time.Second).UTC().Format(http.TimeFormat): "in 42 minutes;",
-	} {
-		tab.Intercept(posts, on("POST", 1, tooSoon(retryAfter)))
-		write(tab, fmt.Sprint("after ", retryAfter))
-		tab.Press("form", "")
-		tab.Text("Send this one " + want + " your text is kept.")
-		tab.NoText("Retry-After")
-		tab.Wait(draft + ` === ` + browser.Quote(fmt.Sprint("after ", retryAfter)))
-		wantShown(tab)
-	}
-	tab.Press("form", "Send again")
-	tab.Wait(draft + ` === ''`)
-}
-
-func retriesSlowDown(t *testing.T, s *site) {
-	tab := s.browser.NewContext(t)
-	tab.SpeedUpTimers(20)
-	tab.Go(s.URL)
-	signIn(tab, "ada")
+func toldToWait(t *testing.T, s *site) {
+	tab := s.as(t, "ada", fast)
 	browser.Eval[bool](tab, `window.waits = [], new MutationObserver((changes) => {
 		for (const { addedNodes } of changes) {
 			const wait = /in (\d+) seconds/.exec(addedNodes[0]?.textContent);
 			if (wait) waits.push(Number(wait[1]));
 		}
 	}).observe(document.querySelector('form [data-says]'), { childList: true }), true`)
-	tab.Intercept(posts, on("POST", 5, tooSoon("1")))
+	tab.Intercept(posts, on("POST", 5, problem(429, "1")))
 	publish(tab, "in the end")
 	waits := browser.Eval[[]int](tab, `waits`)
 	if len(waits) != 5 || waits[0] != 2 || waits[3] < 5 || waits[4] < 9 {
 		t.Errorf("waited %v s; want Retry-After, and a time that doubles on top of it", waits)
 	}
 	wantKeys(t, tab, 6, 1)
+	for retryAfter, want := range map[string]string{"2520": "in 42 minutes", "": "later"} { // too long to wait out
+		tab.Intercept(posts, on("POST", 1, problem(429, retryAfter)))
+		write(tab, "after "+retryAfter)
+		tab.Press("form", "")
+		tab.Text("Send this one " + want + "; your text is kept.")
+		tab.Wait(draft + ` === ` + browser.Quote("after "+retryAfter))
+		wantShown(tab, "in the end")
+	}
+	tab.Intercept(posts, on("POST", 1, problem(401, "")))
+	tab.Press("form", "Send again")
+	tab.Wait(draft + ` === ''`)
+	tab.NoText("Published.")
+	signOut(tab)
+	tab.Text("You are signed out.")
+	tab.Wait(`!document.querySelector('aside').checkVisibility()`) // with the words, what is around them
+}
+
+// What the drafts do when two tabs are mixed with sign-ins and lost answers is
+// draft.test.js's; these are the browser's own locks and storage.
+func twoTabs(t *testing.T, s *site) {
+	s.insert(t, ada, "as it was", time.Hour)
+	one := s.as(t, "ada")
+	two := one.NewTab()
+	two.Go(s.URL)
+	isSignedIn(two)
+	for name, tab := range map[string]*browser.Tab{"one": one, "two": two} {
+		tab.BringToFront()
+		write(tab, "the draft of "+name)
+		tab.Press(newest, "Edit")
+		tab.Fill("article textarea", "the edit of "+name)
+	}
+	two.BringToFront()
+	two.Reload()
+	isSignedIn(two)
+	two.Wait(draft + ` === 'the draft of two'`)
+	two.Press(newest, "Edit")
+	two.Text("You had not saved this.")
+	two.Press(newest, "Save")
+	two.Text("Saved.")
+
+	one.BringToFront()
+	signOut(one)
+	two.BringToFront()
+	two.Text("You are signed out.")
+	if said := browser.Eval[string](two, `[...document.querySelectorAll('[role=status]:not(.foot *, article *)')].map((e) => e.innerText.trim()).filter(Boolean).join()`); said != "You are signed out. What you were writing is kept." {
+		t.Errorf("at the end of a session the page says %q", said)
+	}
+	two.Wait(draft + ` === '' && ![...document.querySelectorAll('article button')].some((b) => b.innerText !== 'Share' && b.checkVisibility())`)
+	signIn(two, "ada")
+	two.Wait(draft + ` === 'the draft of two'`)
+	s.leave(one)
+	two.BringToFront()
+	two.Press("form", "Publish")
+	two.Text("Published. Here is another draft of yours.")
+	two.Wait(draft + ` === 'the draft of one'`)
+	two.Press(newest+" + article", "Edit")
+	two.Wait(`document.querySelector('article textarea').value === 'the edit of one'`)
+	s.wantStored(t, "the draft of two", "the edit of two")
 }
