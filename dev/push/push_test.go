@@ -73,7 +73,6 @@ type target struct {
 }
 
 func newTarget(t *testing.T, databaseURL string) target {
-	t.Helper()
 	return target{testkit.Open(t, testkit.DatabaseConfig(t, databaseURL)), t, databaseURL}
 }
 
