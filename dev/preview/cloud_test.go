@@ -37,8 +37,8 @@ const (
 
 // url is the DATABASE_URL with a password. In those of this cloud there is an @.
 func url(password thing) string {
-	plain := strings.ReplaceAll(password["plain_text"].(string), "@", "%40")
-	return fmt.Sprintf("mysql://%s:%s@db.example/warble?sslaccept=strict", password["username"], plain)
+	user := strings.ReplaceAll(fmt.Sprintf("%s:%s", password["username"], password["plain_text"]), "@", "%40")
+	return fmt.Sprintf("mysql://%s@db.example/warble?sslaccept=strict", user)
 }
 
 // list has the things that are so, the oldest first.
@@ -127,7 +127,7 @@ func (c *cloud) answer(r *http.Request, text []byte) (status int, answer any) {
 		return http.StatusOK, thing{"data": listed, "next_page": next}
 	case post && strings.HasSuffix(at, "/passwords") && branch["ready"] == true && branch["production"] == false &&
 		(asked["role"] == "admin") == (asked["ttl"] != nil): // what a cancelled job leaves must end
-		asked["id"], asked["username"], asked["plain_text"], asked["access_host_url"] = id, "user"+id, "p@"+secretMark+id, "db.example"
+		asked["id"], asked["username"], asked["plain_text"], asked["access_host_url"] = id, "u@"+id, "p@"+secretMark+id, "db.example"
 		return http.StatusCreated, c.put(all+id, asked)
 	case get && all == variables:
 		return http.StatusOK, thing{"envs": c.below(variables, "value")}

@@ -252,8 +252,7 @@ func TestAnyStepMayFailAndNoDatabaseIsSharedOrLeft(t *testing.T) {
 	}
 }
 
-// Otherwise production, people's own things, or what a token may not see are taken for
-// a preview's, or for nothing.
+// Otherwise production, people's things, or what a token may not see count as a preview's.
 func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 	open, _ := step(t, deployed(), "", "open", gitBranch, commit)
 	own := branches + branchOf(gitBranch)
@@ -268,6 +267,7 @@ func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 		"promoted to production":  {func(c *cloud) { c.put(own, production) }, "variable", "open close", gitBranch, "a production branch"},
 		"a token for no branch":   {func(c *cloud) { delete(c.things, branches+"main") }, everything, "open close", gitBranch, "/main: 404"},
 		"no right to make one":    {func(c *cloud) { c.fail = 3 }, everything, "open", gitBranch, ""},
+		"an old password stays":   {func(c *cloud) { c.fail = 7 }, "variable", "open", gitBranch, ""},
 		"never ready":             {func(c *cloud) { c.put(own, stuck) }, "", "open", gitBranch, "ten minutes"},
 		"passwords of people": {func(c *cloud) { // a page before ours, with names like these
 			for i := range 150 {
