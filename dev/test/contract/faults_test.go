@@ -72,6 +72,9 @@ func TestConnectionsThatDiedInTheMeantimeCostNoFailedRequest(t *testing.T) {
 			t.Errorf("%s %s = %d %s; want %d", call.method, call.path, got.Status, got.Text, call.status)
 		}
 	}
+	if n := proxy.Connections(); n < 50 {
+		t.Errorf("%d connections: the proxy has not cut one before each of the 50 requests", n)
+	}
 }
 
 func TestDatabaseDownIsA503AndBackIsAnAnswerWithoutARestart(t *testing.T) {
