@@ -116,7 +116,7 @@ func (c *cloud) answer(r *http.Request, text []byte) (status int, answer any) {
 	case get && exists:
 		defer c.put(at, thing{"ready": branch["stuck"] == nil}) // by the next time
 		return http.StatusOK, c.things[at]
-	case post && all == branches && asked["parent_branch"] == "main" && c.things[all+name] == nil:
+	case post && all == branches && same([]any{asked["parent_branch"], asked["cluster_size"]}, "[main PS_DEV]") && c.things[all+name] == nil:
 		return http.StatusCreated, c.put(all+name, thing{"name": name, "production": false, "ready": false})
 	case get && strings.HasSuffix(at, "/passwords"):
 		page, _ := strconv.Atoi(r.FormValue("page"))
