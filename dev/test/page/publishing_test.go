@@ -43,8 +43,7 @@ func wantKeys(t *testing.T, tab *browser.Tab, requests, keys int) {
 
 // doubleClick publishes twice, as fast as one can.
 func doubleClick(tab *browser.Tab) {
-	click := chromedp.Click(chromedp.CSS("form button.loud"))
-	tab.Do("double click", click, click)
+	tab.Do("double click", chromedp.Click(chromedp.CSS("form button.loud")), chromedp.Click(chromedp.CSS("form button.loud")))
 }
 
 func counter(t *testing.T, s *site) {
