@@ -199,10 +199,14 @@ function changePerson() {
   modalOpened = false;
 }
 
-/** Waits until the modal is gone and the account is drawn, which takes longer on a slow device. */
-function focusAccount() {
+/**
+ * Waits until the modal is gone and the account is drawn, which takes longer on a slow device, and once more: Clerk gives
+ * the focus back a moment after the modal is gone, unless something else has it.
+ */
+function focusAccount(ready = false) {
   const button = account.querySelector('button');
-  if (me && (!button || document.querySelector('[aria-modal=true]'))) setTimeout(focusAccount, modalTime);
+  const isReady = !me || Boolean(button && !document.querySelector('[aria-modal=true]'));
+  if (!ready || !isReady) setTimeout(focusAccount, modalTime, isReady);
   else if (document.activeElement === document.body) button?.focus();
 }
 
