@@ -119,7 +119,7 @@ func draftSurvives(t *testing.T, s *site) {
 	tab.Wait(draft + ` === 'worth keeping'`)
 	tab.Press("form", "Sign in to write")
 	tab.SignIn("grace", fakeclerk.Password)
-	published(tab, "worth keeping")                            // without a second press
+	published(tab, "worth keeping")                      // without a second press
 	tab.Wait(`document.activeElement !== document.body`) // the focus is not lost with the modal
 	s.wantStored(t, "worth keeping")
 	tab.Reload()
