@@ -22,17 +22,19 @@ esac
 
 mkdir -p .cache
 log=$(mktemp)
-# progress is one line, which a terminal keeps up to date.
+# progress is one line, which a terminal keeps up to date; elsewhere a line now and then.
 progress() {
   sleep 3 >/dev/null # or whoever reads this waits for it
-  if [ ! -t 1 ]; then
-    echo "The first build takes about a minute"
-    return
-  fi
   while true; do
-    printf '\r\033[KThe first build takes about a minute: %s modules downloaded, %s packages compiled' \
+    [ ! -t 1 ] || printf '\r\033[K'
+    printf 'The first build takes about a minute: %s modules downloaded, %s packages compiled' \
       "$(grep -c '^go: downloading' "$log")" "$(grep -vc ':' "$log")"
-    sleep 1 >/dev/null
+    if [ -t 1 ]; then
+      sleep 1 >/dev/null
+    else
+      echo
+      sleep 4 >/dev/null
+    fi
   done
 }
 progress 2>/dev/null &
