@@ -70,11 +70,7 @@ func Create(w http.ResponseWriter, r *http.Request) {
 // has published before and 200. What refused the insert may be gone before it is
 // looked for, or not be there yet (a deadlock): then the insert is sent again.
 func insert(ctx context.Context, row post.Post, key *string, slot post.Slot) (stored post.Post, status int, err error) {
-	var digest *string
-	if key != nil {
-		d := post.Digest(row.Content)
-		digest = &d
-	}
+	digest := post.Digest(key, row.Content)
 	for range database.Attempts(ctx) {
 		row.ID, err = database.Insert(ctx, insertSQL, row.UserID, row.Content, time.Time(row.CreatedAt), time.Time(row.UpdatedAt), key, digest, slot.Start)
 		if err == nil {
@@ -87,18 +83,24 @@ func insert(ctx context.Context, row post.Post, key *string, slot post.Slot) (st
 		if err := database.Select(ctx, &refusedBy, refusedBySQL, row.UserID, key, row.UserID, slot.Start); err != nil {
 			return row, 0, err
 		}
-		for _, first := range refusedBy {
-			if key != nil && first.Key != nil && *first.Key == *key {
-				return first.Post, http.StatusOK, first.check(row.Content)
-			}
-		}
 		if len(refusedBy) > 0 {
-			return row, 0, tooSoon(slot)
+			return refused(refusedBy, key, row.Content, slot)
 		}
 	}
 	// Where ids come from a sequence, as on a sharded Vitess, it may have fallen behind.
 	return row, 0, problem.Unavailable("The post could not be published right now. Try again in a moment.",
 		fmt.Errorf("%w, but no post has its key or its slot: if ids come from a sequence, raise its next_id above MAX(id)", err))
+}
+
+// refused answers an insert that posts have refused: with the one of its key, which
+// the same request has published before, else by the time that their slot ends.
+func refused(by []keyedPost, key *string, content string, slot post.Slot) (stored post.Post, status int, err error) {
+	for _, first := range by {
+		if key != nil && first.Key != nil && *first.Key == *key {
+			return first.Post, http.StatusOK, first.check(content)
+		}
+	}
+	return post.Post{}, 0, tooSoon(slot)
 }
 
 // keyedPost is a post with its idempotency key and the digest of the text that the
@@ -112,7 +114,7 @@ type keyedPost struct {
 // check returns nil when content is what the post's key was first sent with, else a
 // 422.
 func (p keyedPost) check(content string) error {
-	same := p.Digest != nil && *p.Digest == post.Digest(content)
+	same := p.Digest != nil && *p.Digest == *post.Digest(p.Key, content)
 	if p.Digest == nil { // from before the column; an edit has replaced its first text
 		same = p.Content == content || !time.Time(p.UpdatedAt).Equal(time.Time(p.CreatedAt))
 	}

@@ -5,7 +5,6 @@ import (
 
 	"warble/lib/database"
 	"warble/lib/handler"
-	"warble/lib/problem"
 	"warble/lib/session"
 )
 
@@ -32,12 +31,8 @@ func Delete(w http.ResponseWriter, r *http.Request) {
 		if user.Moderator {
 			query, args = moderateSQL, []any{r.ID}
 		}
-		found, err := database.Exec(r.Context(), query, args...)
-		if err != nil {
+		if err := database.ExecOne(r.Context(), query, args...); err != nil {
 			return nil, err
-		}
-		if found == 0 {
-			return nil, problem.NotFound()
 		}
 		return &handler.Response{Status: http.StatusNoContent}, nil
 	})

@@ -62,11 +62,8 @@ func Feed(w http.ResponseWriter, r *http.Request) {
 		}
 
 		profile.Fill(r.Context(), posts)
-		document, err := xml.Marshal(atomOf(r.Request, path, posts))
-		if err != nil {
-			return nil, fmt.Errorf("encode the feed: %w", err)
-		}
-		return &handler.Response{Status: http.StatusOK, Body: handler.Document("application/atom+xml; charset=utf-8", append([]byte(xml.Header), document...)), CDNLifetime: feedLifetime}, nil
+		body := handler.XML("application/atom+xml; charset=utf-8", atomOf(r.Request, path, posts))
+		return &handler.Response{Status: http.StatusOK, Body: body, CDNLifetime: feedLifetime}, nil
 	})
 }
 

@@ -27,6 +27,7 @@ import (
 	"github.com/vercel/go-bridge/go/bridge"
 
 	"warble/lib/post"
+	"warble/lib/problem"
 )
 
 var handlers = map[string]http.HandlerFunc{"list": List, "create": Create, "get": Get, "update": Update, "delete": Delete,
@@ -365,6 +366,56 @@ func TestBadInputIsRefusedBeforeTheDatabaseIsAsked(t *testing.T) {
 		if got.StatusCode != test.status || got.header.Get("Content-Type") != "application/problem+json" || got.body["detail"] == "" {
 			t.Errorf("%s %s %.40s = %d %v; want a problem of status %d", test.method, test.path, test.body, got.StatusCode, got.body, test.status)
 		}
+	}
+}
+
+// Who sends a post again, not knowing whether it was published, must get that post;
+// whoever has mixed up two keys must not lose a text.
+func TestARefusedInsertIsAnsweredByWhatRefusedIt(t *testing.T) {
+	text := func(s string) *string { return &s }
+	at := func(ms int64) post.Time { return post.Time(time.UnixMilli(ms)) }
+	key, other := text("k"), text("K")
+	row := func(id int64, key, first *string, content string, updated int64) keyedPost {
+		p := keyedPost{Post: post.Post{ID: id, Content: content, CreatedAt: at(1000), UpdatedAt: at(updated)}, Key: key}
+		if first != nil {
+			p.Digest = post.Digest(key, *first)
+		}
+		return p
+	}
+	ends := time.Now().Add(time.Hour)
+	for _, test := range []struct {
+		name   string
+		by     []keyedPost
+		key    *string
+		status int
+		id     int64
+	}{
+		{"the same text", []keyedPost{row(7, key, text("hello"), "hello", 1000)}, key, 200, 7},
+		{"the same text, edited since", []keyedPost{row(7, key, text("hello"), "edited", 2000)}, key, 200, 7},
+		{"another text", []keyedPost{row(7, key, text("bye"), "bye", 1000)}, key, 422, 7},
+		{"another text, edited to this one", []keyedPost{row(7, key, text("bye"), "hello", 2000)}, key, 422, 7},
+		{"from before the digest, the same text", []keyedPost{row(7, key, nil, "hello", 1000)}, key, 200, 7},
+		{"from before the digest, another text", []keyedPost{row(7, key, nil, "bye", 1000)}, key, 422, 7},
+		{"from before the digest, edited since", []keyedPost{row(7, key, nil, "edited", 2000)}, key, 200, 7},
+		{"the slot's post is another", []keyedPost{row(7, other, text("hello"), "hello", 1000)}, key, 429, 0},
+		{"the slot's post has no key", []keyedPost{row(7, nil, nil, "hello", 1000)}, key, 429, 0},
+		{"no key is sent", []keyedPost{row(7, key, text("hello"), "hello", 1000)}, nil, 429, 0},
+		{"neither has a key", []keyedPost{row(7, nil, nil, "hello", 1000)}, nil, 429, 0},
+		{"the slot's post is found first", []keyedPost{row(8, other, text("hello"), "hello", 1000), row(7, key, text("hello"), "hello", 1000)}, key, 200, 7},
+	} {
+		stored, status, err := refused(test.by, test.key, "hello", post.Slot{End: ends})
+		if err != nil {
+			status = problem.From(err).Status
+		}
+		if status != test.status || stored.ID != test.id {
+			t.Errorf("%s: post %d with %d (%v); want %d with %d", test.name, stored.ID, status, err, test.id, test.status)
+		}
+		if wait := problem.From(err).RetryAfter; test.status == 429 && (wait > time.Hour || wait < time.Hour-time.Minute) {
+			t.Errorf("%s: Retry-After %v; want the time to the slot's end", test.name, wait)
+		}
+	}
+	if wait := problem.From(tooSoon(post.Slot{End: time.Now()})).RetryAfter; wait < time.Second {
+		t.Errorf("at the slot's end: Retry-After %v; want a second", wait)
 	}
 }
 

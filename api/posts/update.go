@@ -6,7 +6,6 @@ import (
 	"warble/lib/database"
 	"warble/lib/handler"
 	"warble/lib/post"
-	"warble/lib/problem"
 	"warble/lib/session"
 )
 
@@ -31,12 +30,8 @@ func Update(w http.ResponseWriter, r *http.Request) {
 		}
 
 		now := post.Now()
-		found, err := database.Exec(r.Context(), updateSQL, content, now, r.ID, user.ID)
-		if err != nil {
+		if err := database.ExecOne(r.Context(), updateSQL, content, now, r.ID, user.ID); err != nil {
 			return nil, err
-		}
-		if found == 0 {
-			return nil, problem.NotFound()
 		}
 
 		body := struct {

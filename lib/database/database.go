@@ -121,6 +121,15 @@ func Exec(ctx context.Context, query string, args ...any) (found int64, err erro
 	return result.RowsAffected()
 }
 
+// ExecOne is Exec for a statement that updates or deletes one row. No row is a 404.
+func ExecOne(ctx context.Context, query string, args ...any) error {
+	found, err := Exec(ctx, query, args...)
+	if err == nil && found == 0 {
+		err = problem.NotFound()
+	}
+	return err
+}
+
 // Insert sends a statement that inserts a row, once, and returns the row's id. Its
 // error is ErrRefused or a problem.
 func Insert(ctx context.Context, query string, args ...any) (id int64, err error) {

@@ -295,6 +295,13 @@ func TestAWriteThatTheDatabaseHasUndoneIsSentUntilItPassesAndNoOtherIs(t *testin
 		}
 	}
 
+	for answer, status := range map[string]int{ok(1, 0): 0, ok(0, 0): 404, refusal(1054, "42S22"): 500} {
+		answering(t, answer)
+		if err := ExecOne(t.Context(), "DELETE FROM posts"); statusOf(err) != status {
+			t.Errorf("one row, answered %q: %v; want a %d", answer, err, status)
+		}
+	}
+
 	// Who inserts looks first what is there now.
 	for name, test := range map[string]struct {
 		answer  string

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -76,6 +77,13 @@ type Body struct {
 func JSON(value any) Body {
 	text, err := json.Marshal(value)
 	return Body{"application/json", text, err}
+}
+
+// XML is value as an XML document of a type such as "application/atom+xml". A value
+// that cannot be encoded is answered with a 500.
+func XML(contentType string, value any) Body {
+	text, err := xml.Marshal(value)
+	return Body{contentType, append([]byte(xml.Header), text...), err}
 }
 
 // Document is a text of another type, such as "text/html; charset=utf-8".

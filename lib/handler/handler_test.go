@@ -160,12 +160,14 @@ func TestMistakesOfOursSayNothingToCallers(t *testing.T) {
 	if strings.Contains(got.body, "10.0.0.1") {
 		t.Errorf("body %s gives the cause away", got.body)
 	}
-	unencodable := serve(t, "GET", "/api/posts/1", nil, func(*Request) (*Response, error) {
-		return &Response{Status: 200, Body: JSON(math.NaN()), CDNLifetime: CDNMinimum, Location: "/x"}, nil
-	})
-	checkProblem(t, unencodable, 500, "encode")
-	if unencodable.header.Get("Location") != "" {
-		t.Errorf("header %v has what the half-made answer had set", unencodable.header)
+	for _, body := range []Body{JSON(math.NaN()), XML("application/atom+xml", func() {})} {
+		unencodable := serve(t, "GET", "/api/posts/1", nil, func(*Request) (*Response, error) {
+			return &Response{Status: 200, Body: body, CDNLifetime: CDNMinimum, Location: "/x"}, nil
+		})
+		checkProblem(t, unencodable, 500, "encode")
+		if unencodable.header.Get("Location") != "" {
+			t.Errorf("header %v has what the half-made answer had set", unencodable.header)
+		}
 	}
 }
 

@@ -33,8 +33,13 @@ func IdempotencyKey(header http.Header) (*string, error) {
 	return &key, nil
 }
 
-// Digest returns what the column idempotency_digest keeps of a content.
-func Digest(content string) string {
+// Digest returns what the column idempotency_digest keeps of the content that a key
+// is sent with: nil without a key.
+func Digest(key *string, content string) *string {
+	if key == nil {
+		return nil
+	}
 	sum := sha256.Sum256([]byte(content))
-	return hex.EncodeToString(sum[:])
+	digest := hex.EncodeToString(sum[:])
+	return &digest
 }

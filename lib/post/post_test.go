@@ -71,12 +71,16 @@ func TestAPostThatNobodyCanSeeIsRefusedAndALetterMakesItOne(t *testing.T) {
 
 func TestADigestTellsTextsApartAndFitsItsColumn(t *testing.T) {
 	// As "printf hello | sha256sum" prints it: rows of earlier versions have it.
-	if got, want := Digest("hello"), "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"; got != want {
+	key := "k"
+	if got, want := *Digest(&key, "hello"), "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"; got != want {
 		t.Errorf("Digest(hello) = %s; want %s", got, want)
+	}
+	if got := Digest(nil, "hello"); got != nil {
+		t.Errorf("without a key: %s; want none", *got)
 	}
 	seen := map[string]string{}
 	for _, content := range []string{"", "a", "A", "a ", "e\u0301", "é", "🐦", strings.Repeat("🐦", MaxLength)} {
-		digest := Digest(content)
+		digest := *Digest(&key, content)
 		if len(digest) != 64 || seen[digest] != "" {
 			t.Errorf("Digest(%q) = %s; want 64 characters, no other text's", content, digest)
 		}
