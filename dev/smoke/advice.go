@@ -28,8 +28,9 @@ const (
 	readwriter     = "Give the functions a password with the role readwriter (SELECT, INSERT, UPDATE, DELETE on this database); make push alone needs more"
 )
 
-// What answers in the deployment's place.
 var (
+	// What answers in the deployment's place.
+
 	noAnswer = advice{wrong, "The deployment does not answer",
 		"Compare the URL with the one in Vercel's dashboard; look at the domain's DNS records there"}
 	protected = advice{wrong, "Vercel's deployment protection answers, and not the deployment",
@@ -44,10 +45,9 @@ var (
 		"Compare the URL with the deployments in Vercel's dashboard, and look at that one's build"}
 	notVercel = advice{wrong, "It is not Vercel that answers",
 		"Point the domain's DNS records at Vercel, as its dashboard says under Domains"}
-)
 
-// The page, and its Clerk instance.
-var (
+	// The page, and its Clerk instance.
+
 	otherPage = advice{wrong, "The page is of another deployment than this tree: either this is not the commit that is deployed, or a cache in front keeps an old page beside new functions",
 		"Check out the deployed commit and run this again; if it stays, empty the cache of what stands in front of Vercel, and deploy again"}
 	noKey = advice{wrong, "The page has no publishable key of Clerk's, and nobody can sign in",
@@ -62,10 +62,9 @@ var (
 		"Add this domain to the instance in Clerk's dashboard, Domains"}
 	notClerk = advice{wrong, "It is not Clerk that answers at the host in the publishable key",
 		"Copy the key again from Clerk's dashboard, API keys"}
-)
 
-// The functions, and what stands in front of them.
-var (
+	// The functions, and what stands in front of them.
+
 	wrongVariable = advice{wrong, "{}",
 		"Do that, or correct the variable in Vercel (Project Settings, Environment Variables, this environment) and deploy again: it takes effect with the next deployment"}
 	processEnded = advice{wrong, "Vercel says {}: the function's process ended or took too long",
@@ -100,10 +99,9 @@ var (
 		"Switch on 'Automatically expose System Environment Variables' in Project Settings, Environment Variables, and deploy again"}
 	noAuthors = advice{warning, "The functions do not find the authors at Clerk: CLERK_SECRET_KEY is missing or another instance's, or these people's accounts are gone",
 		compareKeys}
-)
 
-// A post by a signed-in person.
-var (
+	// A post by a signed-in person.
+
 	noTestUser = advice{wrong, "There is no test user to sign in",
 		"Correct CLERK_SECRET_KEY here, or set TOKEN in its place"}
 	noToken = advice{wrong, "It is no session token of Clerk's",
@@ -124,10 +122,9 @@ var (
 		"Delete it on the page"}
 	userStays = advice{wrong, "It stays in the development instance",
 		"Delete it in Clerk's dashboard, Users"}
-)
 
-// The database.
-var (
+	// The database.
+
 	wrongAddress = advice{wrong, "{}",
 		correctAddress}
 	unreachable = advice{wrong, "The database does not answer from here",

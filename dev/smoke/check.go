@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"warble/dev/local/fakevercel"
 	"warble/lib/env"
 	"warble/lib/problem"
 )
@@ -68,23 +69,20 @@ func (s *smoke) ask(ctx context.Context, c check) *answer {
 	headers := map[string]string{"Origin": s.url}
 	if strings.HasPrefix(c.path, "/") {
 		at, silent = s.url+c.path, noAnswer
-		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // a redirect is an answer too
 		headers = map[string]string{
 			"X-Vercel-Skip-Toolbar":      "1", // which Vercel puts into a preview's page
 			"X-Vercel-Protection-Bypass": env.Get("VERCEL_AUTOMATION_BYPASS_SECRET"),
 		}
+		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // a redirect is an answer too
+	}
+	if c.session != "" {
+		headers["Authorization"] = "Bearer " + c.session
 	}
 	request, err := http.NewRequestWithContext(ctx, c.method, at, strings.NewReader(c.body))
 	if err != nil {
 		panic(err) // the paths are ours or our API's, and build.sh lets only a URL of Clerk's through
 	}
 	a := &answer{what: strings.TrimSpace(c.method + " " + c.path + " " + c.name), request: request}
-	if c.body != "" {
-		headers["Content-Type"] = "application/json"
-	}
-	if c.session != "" {
-		headers["Authorization"] = "Bearer " + c.session
-	}
 	maps.Copy(headers, c.headers)
 	for name, value := range headers {
 		if value != "" {
@@ -118,28 +116,29 @@ func (s *smoke) check(ctx context.Context, c check) (a *answer, good bool) {
 
 // judge reports what does not hold of an answer. It returns whether all holds.
 func (s *smoke) judge(c check, a *answer) bool {
-	reason, isOurs, isPerson := a.header.Get("X-Vercel-Error"), strings.HasPrefix(c.path, "/"), c.session != "" && c.session != stranger
+	seen, means, reason := a.says(), advice{}, a.header.Get("X-Vercel-Error")
+	isOurs, isPerson := strings.HasPrefix(c.path, "/"), c.session != "" && c.session != stranger
 	switch {
-	case a.status == 0: // reported
-	case isOurs && a.cached() && (c.status >= 400 && c.file == nil || c.session != "") || c.session == stranger && a.status == 200:
-		s.find(a.says()+" from a cache", keepsTooMuch)
-	case c.method == "HEAD" && a.status >= 500: // the same GET says why
+	case a.status == 0, c.method == "HEAD" && a.status >= 500: // reported, as that and of the same GET
+		return false
+	case isOurs && a.cached() && (c.status >= 400 && c.file == nil || c.session != ""), c.session == stranger && a.status == 200:
+		seen, means = seen+" from a cache", keepsTooMuch
 	case strings.HasPrefix(a.problem.Detail, problem.MisconfiguredPrefix):
-		means, _ := strings.CutSuffix(a.problem.Detail, ". Then deploy again.")
-		s.find(fmt.Sprintf("%s = %d", a.what, a.status), wrongVariable.of(means))
+		seen, means = fmt.Sprintf("%s = %d", a.what, a.status), wrongVariable.of(strings.TrimSuffix(a.problem.Detail, ". Then deploy again."))
 	case strings.HasPrefix(reason, "FUNCTION_"):
-		s.find(a.says(), processEnded.of(reason))
+		means = processEnded.of(reason)
 	case isOurs && a.status == 500:
-		s.find(a.says(), statementFails)
+		means = statementFails
 	case isOurs && a.status > 500:
-		s.find(a.says(), needsUnanswered)
+		means = needsUnanswered
 	case isPerson && a.status == 401:
-		s.find(a.says(), refusesSession)
+		means = refusesSession
 	case a.status != c.status:
-		s.find(fmt.Sprintf("%s, where %d is promised", a.says(), c.status), cmp.Or(c.means, otherFunctions))
+		seen, means = fmt.Sprintf("%s, where %d is promised", seen, c.status), cmp.Or(c.means, otherFunctions)
 	default:
 		return !isOurs || s.compare(c, a, isPerson)
 	}
+	s.find(seen, means)
 	return false
 }
 
@@ -152,12 +151,11 @@ func (s *smoke) compare(c check, a *answer, isPerson bool) bool {
 			s.find(fmt.Sprintf("%s = %d", a.what, a.status)+fmt.Sprintf(format, args...), means)
 		}
 	}
-	promised := s.headers(a.request)
+	_, promised, _ := fakevercel.Follow(s.vercel.Routes, a.request)
+	delete(promised, "Cache-Control") // functions say themselves who may keep an answer
 	for _, name := range slices.Sorted(maps.Keys(promised)) {
-		got, promised := a.header.Get(name), promised[name]
-		// Vercel adds to it on its own domains.
-		isMore := name == "Strict-Transport-Security" && strings.HasPrefix(got, promised)
-		expect(got == promised || isMore, otherHeaders, " has %s %q", name, got)
+		got, isMore := a.header.Get(name), name == "Strict-Transport-Security" // on its own domains Vercel adds to it
+		expect(got == promised[name] || isMore && strings.HasPrefix(got, promised[name]), otherHeaders, " has %s %q", name, got)
 	}
 	if _, err := s.api.Check(a.request, a.status, a.header, a.body); err != nil {
 		broken, _, _ := strings.Cut(err.Error(), "\n")
@@ -179,20 +177,22 @@ func (s *smoke) compare(c check, a *answer, isPerson bool) bool {
 		age, _ := time.ParseDuration(a.header.Get("Age") + "s")
 		expect(age <= 30*time.Second, keptTooLong, " has Age %v", age)
 	}
-	return good
-}
 
-// headers are those that vercel.json gives to the answer to a request. Who may keep an
-// answer, functions say themselves.
-func (s *smoke) headers(request *http.Request) map[string]string {
-	headers := map[string]string{}
-	for _, route := range s.vercel.Routes {
-		if route.Continue && route.IsFor(request, request.URL.Path) {
-			maps.Copy(headers, route.Headers)
-		}
+	// What the answer says beside what it promises.
+	kept := good
+	if regions := strings.Split(id, "::"); strings.HasPrefix(c.path, "/api/posts") && len(regions) > 2 && !a.cached() {
+		s.region = regions[len(regions)-2] // the last before the id is the function's
+		expect(slices.Contains(s.vercel.Regions, s.region), otherRegion, " has X-Vercel-Id %s", id)
 	}
-	delete(headers, "Cache-Control")
-	return headers
+	if bytes.Contains(a.body, []byte(`"createdAt":`)) && !bytes.Contains(a.body, []byte(`"author":`)) {
+		expect(!isPerson, noAuthor, " without an author")
+		expect(isPerson, noAuthors, " has posts, and none has an author")
+	}
+	// A preview's own address is never the production domain.
+	own := "<id>tag:" + strings.TrimPrefix(s.url, "https://") + ","
+	isOwn := strings.HasSuffix(c.path, "/feed.xml") && bytes.Contains(a.body, []byte(own))
+	expect(!s.isPreview || !isOwn, noSystemVariables, " has on a preview the id %s", own)
+	return kept
 }
 
 // lastPart is the id in X-Vercel-Id, without the regions before it.

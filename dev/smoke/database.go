@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
@@ -29,21 +28,25 @@ func (s *smoke) database(ctx context.Context) {
 		return
 	}
 	config, err := database.Config(databaseURL)
-	var db *sqlx.DB
+	var pool *sqlx.DB
 	if err == nil {
-		db, err = dsn.Open(config)
+		pool, err = dsn.Open(config)
 	}
 	if err != nil {
 		s.find("DATABASE_URL", wrongAddress.of(err.Error()))
 		return
 	}
-	defer db.Close()
+	defer pool.Close()
+	db, err := pool.Connx(ctx) // which shard a connection speaks to is a state of it
 	var version string
-	if err := db.GetContext(ctx, &version, "SELECT VERSION()"); err != nil {
+	if err == nil {
+		defer db.Close()
+		err = db.GetContext(ctx, &version, "SELECT VERSION()")
+	}
+	if err != nil {
 		s.find(fmt.Sprintf("Connecting to %s: %v", config.Addr, err), noConnection(err))
 		return
 	}
-	s.checkSchema(ctx, db)
 	s.checkRights(ctx, db, strings.Contains(version, "Vitess"))
 
 	least := time.Duration(math.MaxInt64)
@@ -59,6 +62,7 @@ func (s *smoke) database(ctx context.Context) {
 		secured = "no TLS, on this machine"
 	}
 	s.note("the database: %s; a round trip from here takes %.1f ms, which says something about regions only if here is next to the functions: what they see is a read's time less a function's", secured, float64(least.Microseconds())/1000)
+	s.checkSchema(ctx, db)
 }
 
 // noConnection is why there is none.
@@ -72,15 +76,10 @@ func noConnection(err error) advice {
 	return unreachable
 }
 
-// checkSchema compares each shard of the database, on one connection: which shard that
-// speaks to is a state of it.
-func (s *smoke) checkSchema(ctx context.Context, pool *sqlx.DB) {
-	var parts []schema.Part
-	db, err := pool.Connx(ctx)
-	if err == nil {
-		defer db.Raw(func(any) error { return driver.ErrBadConn }) // closes it, with its state
-		_, parts, err = schema.Compare(ctx, db, s.schema, io.Discard)
-	}
+// checkSchema compares each shard of the database. The connection speaks to one of them
+// afterwards.
+func (s *smoke) checkSchema(ctx context.Context, db *sqlx.Conn) {
+	_, parts, err := schema.Compare(ctx, db, s.schema, io.Discard)
 	if err != nil {
 		s.find("The database's tables", unreadable.of(err.Error()))
 		return
@@ -96,7 +95,7 @@ func (s *smoke) checkSchema(ctx context.Context, pool *sqlx.DB) {
 var enough = regexp.MustCompile(`^(USAGE ON .*|((SELECT|INSERT|UPDATE|DELETE)(, )?)+ ON [^*].*)$`)
 
 // checkRights reports rights that the functions do not need.
-func (s *smoke) checkRights(ctx context.Context, db *sqlx.DB, vitess bool) {
+func (s *smoke) checkRights(ctx context.Context, db *sqlx.Conn, vitess bool) {
 	if vitess {
 		// SHOW GRANTS there tells of Vitess's own user. What a password may do shows
 		// when it tries: to change a table that is not there changes nothing.

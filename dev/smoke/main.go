@@ -32,11 +32,9 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	tree, err := readTree("..")
 	good := false
-	if err != nil {
-		err = fmt.Errorf("run make smoke in the repository: %w", err)
-	} else {
+	tree, err := readTree("..")
+	if err == nil {
 		good, err = run(ctx, tree, os.Stdout)
 	}
 	if err != nil {
@@ -71,29 +69,21 @@ type tree struct {
 }
 
 func readTree(root string) (*tree, error) {
-	t := &tree{files: map[string][]byte{}}
-	schema, err := os.ReadFile(filepath.Join(root, "schema.sql"))
-	if err != nil {
-		return nil, err
-	}
-	t.schema = string(schema)
-	if t.vercel, err = fakevercel.ReadConfig(filepath.Join(root, "vercel.json")); err != nil {
-		return nil, err
-	}
-	public := os.DirFS(filepath.Join(root, "public"))
-	err = fs.WalkDir(public, ".", func(path string, entry fs.DirEntry, err error) error {
+	schema, noSchema := os.ReadFile(filepath.Join(root, "schema.sql"))
+	vercel, noVercel := fakevercel.ReadConfig(filepath.Join(root, "vercel.json"))
+	api, noAPI := openapi.Read(root)
+	files, public := map[string][]byte{}, os.DirFS(filepath.Join(root, "public"))
+	noFiles := fs.WalkDir(public, ".", func(path string, entry fs.DirEntry, err error) error {
 		// The build makes the one, and .vercelignore leaves the other out.
-		if err != nil || entry.IsDir() || path == "config.js" || path == "jsconfig.json" {
-			return err
+		if err == nil && !entry.IsDir() && path != "config.js" && path != "jsconfig.json" {
+			files["/"+path], err = fs.ReadFile(public, path)
 		}
-		t.files["/"+path], err = fs.ReadFile(public, path)
 		return err
 	})
-	if err != nil {
-		return nil, err
+	if err := errors.Join(noSchema, noVercel, noAPI, noFiles); err != nil {
+		return nil, fmt.Errorf("run make smoke in the repository: %w", err)
 	}
-	t.api, err = openapi.Read(root)
-	return t, err
+	return &tree{string(schema), files, vercel, api}, nil
 }
 
 // smoke is one run: a deployment, and what was found.

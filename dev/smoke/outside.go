@@ -7,8 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
-	"encoding/xml"
 	"fmt"
 	"maps"
 	"regexp"
@@ -41,8 +39,8 @@ const shared = "/api/posts?limit=99"
 // their answers is not said here.
 var checks = []check{
 	{method: "HEAD", path: "/", status: 200, header: "ETag"},
-	{method: "GET", path: "/index.html", status: 308, header: "Location", value: "/"},
-	{method: "GET", path: "/p/" + noPost + "/", status: 308, header: "Location", value: "/p/" + noPost},
+	{method: "GET", path: "/index.html", status: 308},
+	{method: "GET", path: "/p/" + noPost + "/", status: 308},
 	{method: "GET", path: "/api/posts", status: 200},
 	{method: "HEAD", path: "/api/posts", status: 200, header: "ETag"},
 	{method: "GET", path: "/api/posts/" + noPost, status: 404},
@@ -87,17 +85,13 @@ func (s *smoke) outside(ctx context.Context) bool {
 	s.checkPage(ctx, page)
 	s.checkClerk(ctx)
 	s.checkCDN(ctx)
-	answers := map[string]*answer{}
 	for _, c := range checks {
-		if a, _ := s.check(ctx, c); a.status == c.status {
-			answers[a.what] = a
-		}
+		s.check(ctx, c)
 	}
 	for _, path := range []string{"/", "/feed.xml"} {
 		etag := map[string]string{"If-None-Match": s.ask(ctx, check{method: "GET", path: path}).header.Get("ETag")}
 		s.check(ctx, check{method: "GET", path: path, name: "again with its ETag", headers: etag, status: 304, means: changedETag})
 	}
-	s.read(answers["PUT /api/posts"], answers["GET /api/posts"], answers["GET /feed.xml"])
 	s.measure(ctx)
 	return true
 }
@@ -231,30 +225,6 @@ func (s *smoke) checkCDN(ctx context.Context) {
 		}
 	}
 	s.find(fmt.Sprintf("GET %s %d times is never a HIT of X-Vercel-Cache", shared, reads), keptByNobody)
-}
-
-// read looks at what answers say beside their promises, as far as there are any: the
-// region, the authors, and what the feed calls itself.
-func (s *smoke) read(function, list, feed *answer) {
-	if function != nil {
-		id := function.header.Get("X-Vercel-Id")
-		parts := strings.Split(id, "::") // the last region is the function's
-		if s.region = parts[max(len(parts)-2, 0)]; !slices.Contains(s.vercel.Regions, s.region) {
-			s.find(fmt.Sprintf("%s has X-Vercel-Id %s", function.what, id), otherRegion)
-		}
-	}
-	var page struct{ Posts []any }
-	if list != nil && json.Unmarshal(list.body, &page) == nil && len(page.Posts) > 0 && !bytes.Contains(list.body, []byte(`"author":`)) {
-		s.find(fmt.Sprintf("%s: none of %d posts has an author", list.what, len(page.Posts)), noAuthors)
-	}
-	var atom struct {
-		ID string `xml:"id"`
-	}
-	// A preview's own address is never the production domain.
-	own := "tag:" + strings.TrimPrefix(s.url, "https://") + ","
-	if feed != nil && xml.Unmarshal(feed.body, &atom) == nil && s.isPreview && strings.HasPrefix(atom.ID, own) {
-		s.find("GET /feed.xml on a preview has the id "+atom.ID, noSystemVariables)
-	}
 }
 
 // farDatabase is more than a statement takes within a region or between two that

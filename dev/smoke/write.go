@@ -111,23 +111,23 @@ func (s *smoke) asTestUser(ctx context.Context) error {
 }
 
 const (
-	firstText  = "A test by make smoke. It is deleted within seconds."
-	secondText = "A test by make smoke, edited. It is deleted within seconds."
-	firstBody  = `{"content": "` + firstText + `"}`
-	secondBody = `{"content": "` + secondText + `"}`
+	first  = "A test by make smoke. It is deleted within seconds."
+	second = "A test by make smoke, edited. It is deleted within seconds."
 )
+
+func content(text string) string { return `{"content": "` + text + `"}` }
 
 // publish goes through the life of one post. Whatever fails, the post is deleted.
 func (s *smoke) publish(ctx context.Context, newToken func() (string, error)) {
-	key := map[string]string{"Idempotency-Key": rand.Text()}
+	headers := map[string]string{"Content-Type": "application/json", "Idempotency-Key": rand.Text()}
 	posts := map[string]bool{} // paths of those that are there
 	ask := func(ctx context.Context, c *check) *answer {
 		var err error
 		if c.session, err = newToken(); err != nil {
-			s.find(fmt.Sprintf("Clerk's Backend API, POST /sessions/…/tokens: %v", err), noSession)
+			s.find(fmt.Sprintf("Clerk's Backend API, POST /sessions/…/tokens: %v", clerkapi.Failure(err)), noSession)
 			return &answer{}
 		}
-		c.headers, c.means = key, publishingFails
+		c.headers, c.means = headers, publishingFails
 		a := s.ask(ctx, *c)
 		if seconds, err := strconv.Atoi(a.header.Get("Retry-After")); err == nil && a.status == 429 && seconds <= 10 {
 			time.Sleep(time.Duration(seconds) * time.Second) // the person has just published
@@ -142,7 +142,7 @@ func (s *smoke) publish(ctx context.Context, newToken func() (string, error)) {
 		}
 		return a
 	}
-	create := check{method: "POST", path: "/api/posts", body: firstBody, status: 201, has: firstText}
+	create := check{method: "POST", path: "/api/posts", body: content(first), status: 201, has: first}
 	published := false
 	defer func() {
 		after := context.WithoutCancel(ctx)
@@ -157,23 +157,19 @@ func (s *smoke) publish(ctx context.Context, newToken func() (string, error)) {
 		}
 	}()
 
-	a := ask(ctx, &create)
-	good := s.judge(create, a)
+	s.judge(create, ask(ctx, &create))
 	if published = len(posts) > 0; !published {
 		return
-	}
-	if good && !strings.Contains(string(a.body), `"author":`) {
-		s.find(a.says()+" without an author", noAuthor)
 	}
 	at := slices.Collect(maps.Keys(posts))[0]
 	const shared = "/api/posts?limit=97" // which nobody has asked for before
 	steps, kept := []check{
-		{method: "GET", path: at, status: 200, has: firstText},
-		{method: "PATCH", path: at, body: secondBody, status: 200, has: secondText},
-		{method: "GET", path: at, status: 200, has: secondText},
-		{method: "POST", path: "/api/posts", name: "again under its key", body: firstBody, status: 200, has: secondText},
-		{method: "GET", path: shared, status: 200, has: secondText},
-		{method: "GET", path: "/feed.xml", status: 200, has: secondText},
+		{method: "GET", path: at, status: 200, has: first},
+		{method: "PATCH", path: at, body: content(second), status: 200, has: second},
+		{method: "GET", path: at, status: 200, has: second},
+		{method: "POST", path: "/api/posts", name: "again under its key", body: content(first), status: 200, has: second},
+		{method: "GET", path: shared, status: 200, has: second},
+		{method: "GET", path: "/feed.xml", status: 200, has: second},
 		{method: "DELETE", path: at, status: 204},
 		{method: "GET", path: at, status: 404},
 	}, 0

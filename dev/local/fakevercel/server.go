@@ -60,27 +60,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Vercel-Id", requestID)
 	r.Header.Set("X-Vercel-Id", requestID)
 
-	at, _, _ := strings.Cut(r.URL.RequestURI(), "?") // as the caller wrote it, escapes and all
-	for _, route := range s.Routes {
-		if !route.IsFor(r, at) {
-			continue
-		}
-		for name, value := range route.Headers {
-			w.Header().Set(name, route.fill(value, at))
-		}
-		if location := w.Header().Get("Location"); location != "" && r.URL.RawQuery != "" {
-			w.Header().Set("Location", location+"?"+r.URL.RawQuery)
-		}
-		if route.Status != 0 {
-			s.end(w, r, route.Status)
-			return
-		}
-		if route.Dest != "" {
-			at = route.fill(route.Dest, at)
-		}
-		if !route.Continue {
-			break
-		}
+	at, headers, status := Follow(s.Routes, r)
+	for name, value := range headers {
+		w.Header().Set(name, value)
+	}
+	if location := headers["Location"]; location != "" && r.URL.RawQuery != "" {
+		w.Header().Set("Location", location+"?"+r.URL.RawQuery)
+	}
+	if status != 0 {
+		s.end(w, r, status)
+		return
 	}
 	if function, ok := s.Functions[at]; ok {
 		s.call(w, r, function)
