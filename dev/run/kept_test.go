@@ -100,10 +100,10 @@ func TestPostsPeopleAndSessionsOutliveARun(t *testing.T) {
 	p.Stop()
 
 	p = testkit.Start(t, environment)
-	waitForLog(t, p, "posts: 4, kept in "+folder)
+	p.WaitFor("posts: 4, kept in " + folder)
 	expect(t, p, "there tomorrow", "Barbara Liskov")
 	second := testkit.Start(t, environment)
-	waitForLog(t, second, "posts: 3, nothing is kept: another run has "+folder)
+	second.WaitFor("posts: 3, nothing is kept: another run has " + folder)
 	signIn(t, second).publish(second, "of the second run")
 	second.Stop()
 	// Until the first of them is on the disk, texts are published without a pause.
@@ -123,7 +123,7 @@ func TestPostsPeopleAndSessionsOutliveARun(t *testing.T) {
 		t.Fatal(err)
 	}
 	p = testkit.Start(t, environment)
-	waitForLog(t, p, "people.json is damaged")
+	p.WaitFor("people.json is damaged")
 	expect(t, p, "there tomorrow", "text 0.", "!of the second run")
 	p.Stop()
 
@@ -138,7 +138,7 @@ func TestAChangedSchemaFindsThePosts(t *testing.T) {
 	p, root := startCopy(t, environment)
 	signIn(t, p).publish(p, "older than the column")
 	replace(t, root, "schema.sql", "  slot BIGINT NULL,", "  slot BIGINT NULL,\n  mood VARCHAR(10) NULL,")
-	waitForLog(t, p, "schema.sql was changed. Bring the database to it in another terminal: DATABASE_URL=")
+	p.WaitFor("schema.sql was changed. Bring the database to it in another terminal: DATABASE_URL=")
 	p.Stop()
 
 	// What make push is made of.
@@ -150,10 +150,10 @@ func TestAChangedSchemaFindsThePosts(t *testing.T) {
 	}
 	write(t, filepath.Join(root, "dev/run/start.sh"), `[ "$1" = push ] && cd "$(dirname "$0")/.." && exec `+binary)
 	p = testkit.StartIn(t, root, environment)
-	waitForLog(t, p, "ADD COLUMN `mood`")
+	p.WaitFor("ADD COLUMN `mood`")
 	expect(t, p, "older than the column")
 	replace(t, root, "schema.sql", "  mood VARCHAR(10) NULL,\n", "")
-	waitForLog(t, p, "schema.sql was changed")
+	p.WaitFor("schema.sql was changed")
 	advice := regexp.MustCompile(`another terminal: (DATABASE_URL=\S+) make push`).FindStringSubmatch(p.Log())
 	if advice == nil {
 		t.Fatalf("the terminal does not name the command:\n%s", p.Log())
@@ -168,7 +168,7 @@ func TestAChangedSchemaFindsThePosts(t *testing.T) {
 	for range 2 { // it is asked again each time
 		p = testkit.StartIn(t, root, environment)
 		for _, want := range []string{"DROP COLUMN `mood`", "not confirmed, nothing was changed", "The kept posts stay as they were"} {
-			waitForLog(t, p, want)
+			p.WaitFor(want)
 		}
 		expect(t, p, "older than the column")
 		p.Stop()

@@ -34,7 +34,7 @@ func fetch(t *testing.T, url string) (int, string) {
 func TestNewcomersFindTheWholeProductWithNothingConfigured(t *testing.T) {
 	p := testkit.Start(t, nil)
 	for _, want := range []string{p.URL, "embedded MySQL", "local, under /__clerk", "ada, grace, alan, hedy", fakeclerk.Password, "Ctrl-C"} {
-		waitForLog(t, p, want) // the banner comes through a pipe
+		p.WaitFor(want)
 	}
 	status, text := fetch(t, p.URL+"/api/posts")
 	var feed struct {
@@ -85,7 +85,7 @@ func TestConfiguredDatabaseAndClerkAreUsedAndShown(t *testing.T) {
 		"CLERK_SECRET_KEY":                  "sk_test_hunter2",
 	})
 	for _, want := range []string{"the one of DATABASE_URL in the environment, at " + server.Addr(), "It has no table posts: make push creates it", "the instance of CLERK_PUBLISHABLE_KEY"} {
-		waitForLog(t, p, want) // the banner comes through a pipe
+		p.WaitFor(want)
 	}
 	for _, secret := range []string{"hunter2", "w@rble", "w%40rble"} {
 		if strings.Contains(p.Log(), secret) {

@@ -16,17 +16,8 @@ import (
 func startCopy(t *testing.T, environment map[string]string) (p *testkit.Product, root string) {
 	t.Helper()
 	root = t.TempDir()
-	for _, name := range []string{"api", "lib", "public"} {
-		if err := os.CopyFS(filepath.Join(root, name), os.DirFS(filepath.Join(testkit.Root(), name))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, name := range []string{"go.mod", "go.sum", "schema.sql", "vercel.json"} {
-		content, err := os.ReadFile(filepath.Join(testkit.Root(), name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(t, filepath.Join(root, name), string(content))
+	if err := testkit.CopySources(root); err != nil {
+		t.Fatal(err)
 	}
 	linkClerkJS(t, root)
 	return testkit.StartIn(t, root, environment), root
@@ -82,16 +73,6 @@ func waitFor(t *testing.T, p *testkit.Product, path string, want func(status int
 	}
 }
 
-// waitForLog waits until the terminal shows a text.
-func waitForLog(t *testing.T, p *testkit.Product, text string) {
-	t.Helper()
-	for begun := time.Now(); !strings.Contains(p.Log(), text); time.Sleep(20 * time.Millisecond) {
-		if time.Since(begun) > time.Minute {
-			t.Fatalf("the terminal does not show %q:\n%s", text, p.Log())
-		}
-	}
-}
-
 // What a developer saves takes effect with the next request, and no restart.
 func TestSavedFilesTakeEffect(t *testing.T) {
 	p, root := startCopy(t, map[string]string{"POST_INTERVAL": "0"})
@@ -135,7 +116,7 @@ func Another(http.ResponseWriter, *http.Request) {}
 `)
 	waitFor(t, p, "/api/about", func(status int, text string) bool { return status == 200 && text == "about /api/about" })
 	write(t, filepath.Join(root, "api/about/other.go"), "package about\n")
-	waitForLog(t, p, "api/about/other.go: no exported func(http.ResponseWriter, *http.Request)")
+	p.WaitFor("api/about/other.go: no exported func(http.ResponseWriter, *http.Request)")
 	if err := os.Remove(filepath.Join(root, "api/about/other.go")); err != nil {
 		t.Fatal(err)
 	}
@@ -145,12 +126,12 @@ func Another(http.ResponseWriter, *http.Request) {}
 	replace(t, root, "api/posts/list.go", "ORDER BY", "ORDR BY")
 	waitFor(t, p, "/api/posts", func(status int, text string) bool { return status == 503 && !strings.Contains(text, "ORDR") })
 	for _, want := range []string{"refuses a statement", "syntax error", "ORDR BY created_at ASC"} {
-		waitForLog(t, p, want)
+		p.WaitFor(want)
 	}
 
 	// A compile error is the answer until it is mended.
 	replace(t, root, "api/posts/list.go", "[]post.Post, 0", "[]post.Pst, 0")
-	waitForLog(t, p, "undefined: post.Pst")
+	p.WaitFor("undefined: post.Pst")
 	status, text := fetch(t, p.URL+"/api/posts")
 	var problem struct{ Detail string }
 	if err := json.Unmarshal([]byte(text), &problem); err != nil || status != 500 ||
@@ -165,7 +146,7 @@ func Another(http.ResponseWriter, *http.Request) {}
 	}
 	// A text that is no Go at all is the parser's to refuse.
 	replace(t, root, "api/posts/get.go", "package posts", "pakage posts")
-	waitForLog(t, p, "api/posts/get.go:1:1")
+	p.WaitFor("api/posts/get.go:1:1")
 	replace(t, root, "api/posts/get.go", "pakage posts", "package posts")
 	replace(t, root, "api/posts/list.go", "[]post.Pst, 0", "[]post.Post, 0")
 	replace(t, root, "api/posts/list.go", "ORDR BY", "ORDER BY")

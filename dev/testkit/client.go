@@ -175,10 +175,10 @@ type Problem struct {
 
 // Answer is an answer over HTTP. What its body does not have is zero.
 type Answer struct {
-	Status  int         `json:"-"`
-	Header  http.Header `json:"-"`
-	Text    string      `json:"-"` // the body
-	Problem Problem     `json:"-"`
+	Status int         `json:"-"`
+	Header http.Header `json:"-"`
+	Text   string      `json:"-"` // the body
+	Problem
 	Post
 	Posts []Post `json:"posts"`
 	Next  string `json:"next"`
@@ -187,15 +187,10 @@ type Answer struct {
 // NewAnswer decodes an answer. A body that says it is JSON and is not is an error.
 func NewAnswer(status int, header http.Header, body []byte) (Answer, error) {
 	got := Answer{Status: status, Header: header, Text: string(body)}
-	if len(body) == 0 || !strings.Contains(header.Get("Content-Type"), "json") {
-		return got, nil
-	}
-	var into any = &got
-	if strings.HasPrefix(header.Get("Content-Type"), "application/problem+json") {
-		into = &got.Problem
-	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return got, fmt.Errorf("body %q: %w", body, err)
+	if len(body) > 0 && strings.Contains(header.Get("Content-Type"), "json") {
+		if err := json.Unmarshal(body, &got); err != nil {
+			return got, fmt.Errorf("body %q: %w", body, err)
+		}
 	}
 	return got, nil
 }

@@ -2,19 +2,19 @@ package testkit
 
 import (
 	"context"
-	"io"
 	"os"
 	"testing"
 
 	"github.com/vercel/go-bridge/go/bridge"
 
 	"warble/dev/local/lambda"
+	"warble/dev/local/process"
 )
 
 // Function is a function of one test, and its log.
 type Function struct {
 	*lambda.Function
-	log Log
+	log process.Log
 }
 
 // NewFunction makes a function of a binary, as `vercel build` makes them, until the
@@ -41,11 +41,8 @@ func (f *Function) Invoke(ctx context.Context, request *bridge.Request) (bridge.
 // Log is what the processes wrote so far, to standard output and error.
 func (f *Function) Log() string { return f.log.String() }
 
-// Log is a file that processes write to. It may be read meanwhile.
-type Log struct{ *os.File }
-
 // NewLog makes a log until the test ends.
-func NewLog(tb testing.TB) Log {
+func NewLog(tb testing.TB) process.Log {
 	tb.Helper()
 	file, err := os.CreateTemp("", "log-")
 	if err != nil {
@@ -53,14 +50,5 @@ func NewLog(tb testing.TB) Log {
 	}
 	os.Remove(file.Name()) // it is gone with the last process
 	tb.Cleanup(func() { file.Close() })
-	return Log{file}
-}
-
-// String is what was written so far.
-func (l Log) String() string {
-	text, err := io.ReadAll(io.NewSectionReader(l.File, 0, 1<<62))
-	if err != nil {
-		return err.Error()
-	}
-	return string(text)
+	return process.Log{File: file}
 }

@@ -2,7 +2,6 @@ package testkit
 
 import (
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,11 +19,9 @@ const timeout = 3 * time.Minute
 
 // Product is a running Warble.
 type Product struct {
-	URL string // its origin, http://localhost:port
-	tb  testing.TB
-	log Log
-	cmd *exec.Cmd
-
+	URL     string // its origin, http://localhost:port
+	tb      testing.TB
+	log     process.Log
 	process *process.Process
 }
 
@@ -65,43 +62,40 @@ func Start(tb testing.TB, environment map[string]string) *Product {
 // StartIn is Start in a copy of the repository, for a test that changes files.
 func StartIn(tb testing.TB, root string, environment map[string]string) *Product {
 	tb.Helper()
-	port := FreePort(tb)
-	p := &Product{URL: fmt.Sprintf("http://localhost:%d", port), tb: tb, log: NewLog(tb), cmd: exec.Command(Binary(tb), "-race")}
-	p.cmd.Dir = root
+	port := FreePort()
+	command := exec.Command(Binary(tb), "-race")
+	command.Dir = root
 	// Set to nothing rather than left out: a developer's .env.local names a
 	// real database and must not be read here.
-	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), fmt.Sprint("PORT=", port), "WARBLE_DATA=" + tb.TempDir(), "FRESH=",
+	command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), fmt.Sprint("PORT=", port), "WARBLE_DATA=" + tb.TempDir(), "FRESH=",
 		"DATABASE_URL=", "CLERK_PUBLISHABLE_KEY=", "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY=", "CLERK_SECRET_KEY=", "CLERK_JWT_KEY=",
 		"CLERK_API_URL=", "CLERK_AUTHORIZED_PARTIES=", "POST_INTERVAL=", "VERCEL_URL=", "VERCEL_BRANCH_URL=",
 		"VERCEL_PROJECT_PRODUCTION_URL=", "GORACE=atexit_sleep_ms=0"}
 	for _, variable := range os.Environ() {
 		if strings.HasPrefix(variable, "GO") { // it builds the functions
-			p.cmd.Env = append(p.cmd.Env, variable)
+			command.Env = append(command.Env, variable)
 		}
 	}
 	for name, value := range environment {
-		p.cmd.Env = append(p.cmd.Env, name+"="+value)
+		command.Env = append(command.Env, name+"="+value)
 	}
-	p.cmd.Stdout, p.cmd.Stderr = p.log.File, p.log.File
-	started, err := process.Start(p.cmd)
-	if err != nil {
+	p := &Product{URL: fmt.Sprint("http://localhost:", port), tb: tb, log: NewLog(tb)}
+	command.Stdout, command.Stderr = p.log.File, p.log.File
+	var err error
+	if p.process, err = process.Start(command); err != nil {
 		tb.Fatal(err)
 	}
-	p.process = started
 	tb.Cleanup(p.Stop)
-
-	err = started.WaitReady(timeout, func() error {
-		// A path with no function: no test's count of anything includes it.
-		response, err := http.Get(p.URL + "/robots.txt")
-		if err == nil {
-			response.Body.Close()
-		}
-		return err
-	})
-	if err != nil {
-		tb.Fatalf("start warble: %v\n%s", err, p.Log())
-	}
+	p.WaitFor("Ctrl-C ends it.")
 	return p
+}
+
+// WaitFor waits until the log has a text.
+func (p *Product) WaitFor(text string) {
+	p.tb.Helper()
+	if err := p.process.WaitFor(text, p.log, timeout); err != nil {
+		p.tb.Fatal("warble: ", err)
+	}
 }
 
 // Stop ends it as Ctrl-C does, unless it has ended.

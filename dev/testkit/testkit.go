@@ -5,10 +5,13 @@ package testkit
 
 import (
 	"cmp"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
+	"os/exec"
 	"strconv"
+	"sync/atomic"
 	"testing"
 
 	"warble/dev/local/project"
@@ -23,14 +26,31 @@ func Root() string {
 	return root
 }
 
-// FreePort is a loopback port that nothing listened on just now.
-func FreePort(tb testing.TB) int {
-	listener, err := net.Listen("tcp", "localhost:0")
-	if err != nil {
-		tb.Fatal(err)
+// CopySources copies what a deployment is built from, and schema.sql, into a folder.
+func CopySources(folder string) error {
+	command := exec.Command("cp", "-R", "api", "lib", "public", "go.mod", "go.sum", "schema.sql", "vercel.json", folder)
+	command.Dir = Root()
+	if said, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("copy the sources: %w\n%s", err, said)
 	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
+	return nil
+}
+
+// ports is how far this process has looked for free ports: it gives none twice.
+var ports atomic.Uint32
+
+func init() { ports.Store(rand.Uint32()) }
+
+// FreePort is a loopback port that nothing listened on just now. It is below those from
+// which systems number outgoing connections: none of them takes it while a server restarts.
+func FreePort() int {
+	for {
+		port := 15_000 + int(ports.Add(1)%15_000)
+		if listener, err := net.Listen("tcp", fmt.Sprint("localhost:", port)); err == nil {
+			listener.Close()
+			return port
+		}
+	}
 }
 
 // Seed is what decides all that is random in a test: WARBLE_SEED, or any number. The

@@ -4,9 +4,11 @@ package process
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"time"
 )
 
@@ -62,23 +64,31 @@ func (p *Process) State() string {
 	return p.cmd.ProcessState.String()
 }
 
-// WaitReady tries until it works. A program that ends first, or is not ready after
-// timeout, is an error.
-func (p *Process) WaitReady(timeout time.Duration, try func() error) error {
-	for begun := time.Now(); ; {
-		err := try()
-		if err == nil {
-			return nil
-		}
-		if time.Since(begun) > timeout {
-			return fmt.Errorf("not ready after %v: %w", timeout, err)
-		}
+// Log is a file that programs write to. It may be read meanwhile.
+type Log struct{ *os.File }
+
+// String is what was written so far.
+func (l Log) String() string {
+	text, err := io.ReadAll(io.NewSectionReader(l.File, 0, 1<<62))
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// WaitFor waits until the program has written a text to its log. A program that ends
+// first, or has not written it after timeout, is an error, with the log.
+func (p *Process) WaitFor(text string, log Log, timeout time.Duration) error {
+	for late := time.After(timeout); !strings.Contains(log.String(), text); {
 		select {
 		case <-p.ended:
-			return fmt.Errorf("it ended: %s", p.State())
+			return fmt.Errorf("it ended: %s\n%s", p.State(), log)
+		case <-late:
+			return fmt.Errorf("it has not written %q after %v:\n%s", text, timeout, log)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+	return nil
 }
 
 // Stop sends a signal and waits for the end. A program that has not ended after

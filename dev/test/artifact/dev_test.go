@@ -20,7 +20,7 @@ var ours = []string{"Content-Security-Policy", "Cross-Origin-Opener-Policy", "Pe
 func TestVercelDevSendsTheHeadersOfADeployment(t *testing.T) {
 	environment := map[string]string{"CLERK_PUBLISHABLE_KEY": artifact.PublishableKey, "CLERK_SECRET_KEY": "sk_test_none", "DATABASE_URL": "mysql://nobody@127.0.0.1:1/none"}
 	deployed := artifact.Start(t, environment, 1).URL
-	port := testkit.FreePort(t)
+	port := testkit.FreePort()
 	artifact.StartDev(t, port, environment)
 	dev := fmt.Sprint("http://127.0.0.1:", port)
 	get := func(url string) *http.Response {

@@ -102,7 +102,7 @@ func TestTheDeployedPageIsTheSameAndQuick(t *testing.T) {
 func TestPeopleSignInReadAndPublishInVercelDev(t *testing.T) {
 	t.Parallel()
 	const host = "quick-owl-1.clerk.accounts.dev" // as development instances have it
-	port := testkit.FreePort(t)
+	port := testkit.FreePort()
 	origin := fmt.Sprint("http://127.0.0.1:", port)
 	clerk := testkit.StartClerk(t, fakeclerk.Config{Origin: origin, Host: host, Scripts: filepath.Join(testkit.Root(), "dev", fakeclerk.ScriptsFolder)})
 	frontend := httptest.NewTLSServer(clerk)

@@ -36,7 +36,7 @@ func TestNothingAcknowledgedIsLostOrDoubledWhateverBreaks(t *testing.T) {
 	t.Parallel()
 	seed, duration := random(t, checkFor)
 	s := deploy(t, 3, map[string]string{"POST_INTERVAL": "1"}) // so that its unique key takes part
-	if !s.server.CanRestart() {
+	if s.server.Restart == nil {
 		fmt.Println("left out: restarts of the database, since RESTART names no command that restarts it")
 	}
 	const groups = 6 // of people, each with rounds of its own
@@ -120,7 +120,7 @@ func (n faultInjector) faults() []fault {
 			}
 		}},
 	}
-	if n.server.CanRestart() {
+	if n.server.Restart != nil {
 		all = append(all, fault{"database restarted", 1, func(context.Context) {
 			if err := n.server.Restart(); err != nil {
 				n.tb.Error(err)

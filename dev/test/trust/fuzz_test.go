@@ -20,6 +20,7 @@ import (
 	"warble/api/posts"
 	"warble/dev/local/fakeclerk"
 	"warble/dev/local/fakevercel"
+	"warble/dev/local/process"
 	"warble/dev/testkit"
 	"warble/dev/testkit/teston"
 )
@@ -81,7 +82,7 @@ type attempt struct {
 type fuzzed struct {
 	*testkit.Client             // for its tokens
 	db              *sqlx.DB    // past the functions
-	log             testkit.Log // what they log, in place of standard error
+	log             process.Log // what they log, in place of standard error
 	read            int64       // so many bytes of it
 	dirty           bool        // the table has changed
 	id              int64       // of Ada's post; Grace's has the next

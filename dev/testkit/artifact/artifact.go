@@ -30,9 +30,6 @@ import (
 	"warble/dev/testkit"
 )
 
-// sources are what Vercel builds from: what .vercelignore leaves.
-var sources = []string{"api", "lib", "public", "go.mod", "go.sum", "vercel.json"}
-
 // PublishableKey is the one that the page is built with.
 var PublishableKey = "pk_test_" + base64.StdEncoding.EncodeToString([]byte(fakeclerk.DefaultHost+"$"))
 
@@ -173,10 +170,8 @@ func copySources(tree string) error {
 	if err := os.MkdirAll(filepath.Join(tree, ".vercel"), 0o755); err != nil {
 		return err
 	}
-	command := exec.Command("cp", slices.Concat([]string{"-R"}, sources, []string{tree})...)
-	command.Dir = testkit.Root()
-	if said, err := command.CombinedOutput(); err != nil {
-		return fmt.Errorf("cp: %w\n%s", err, said)
+	if err := testkit.CopySources(tree); err != nil {
+		return err
 	}
 	ignored, err := os.ReadFile(filepath.Join(testkit.Root(), ".vercelignore"))
 	if err != nil {

@@ -1,11 +1,9 @@
 package artifact
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -50,13 +48,7 @@ func StartDev(tb testing.TB, port int, environment map[string]string) {
 			tb.Logf("vercel dev said:\n%s", log)
 		}
 	})
-	err = process.WaitReady(timeout, func() error {
-		if !strings.Contains(log.String(), "Ready! Available at ") {
-			return errors.New("it does not say that it is")
-		}
-		return nil
-	})
-	if err != nil {
+	if err := process.WaitFor("Ready! Available at ", log, timeout); err != nil {
 		tb.Fatalf("start vercel dev: %v", err)
 	}
 }

@@ -260,15 +260,24 @@ func (tab *Tab) Size(width, height int64) {
 	tab.Do("resize", chromedp.EmulateViewport(width, height))
 }
 
-// Do takes a step.
-func (tab *Tab) Do(step string, actions ...chromedp.Action[chromedp.Void]) {
+// attempt has an action succeed in time, or fails the test with what the page shows.
+func attempt[T any](tab *Tab, step string, action chromedp.Action[T]) T {
 	tab.tb.Helper()
 	ctx, cancel := context.WithTimeout(tab.ctx, timeout)
 	defer cancel()
-	if err := chromedp.Do(ctx, actions...); err != nil {
+	value, err := chromedp.Run(ctx, action)
+	if err != nil {
 		tab.Screenshot("failed")
-		tab.tb.Fatalf("%s: %v", step, err)
+		text, _ := chromedp.Run(tab.ctx, chromedp.Evaluate[string]("document.body.innerText"))
+		tab.tb.Fatalf("%s: %v; the page shows:\n%s", step, err, text)
 	}
+	return value
+}
+
+// Do takes a step.
+func (tab *Tab) Do(step string, actions ...chromedp.Action[chromedp.Void]) {
+	tab.tb.Helper()
+	attempt(tab, step, chromedp.Steps(actions...))
 }
 
 // Go loads an address.
@@ -316,14 +325,7 @@ func (tab *Tab) Fill(field, text string) {
 // Eval evaluates an expression, which may be a promise.
 func Eval[T any](tab *Tab, expression string) T {
 	tab.tb.Helper()
-	ctx, cancel := context.WithTimeout(tab.ctx, timeout)
-	defer cancel()
-	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
-	if err != nil {
-		tab.Screenshot("failed")
-		tab.tb.Fatalf("%s: %v", expression, err)
-	}
-	return value
+	return attempt(tab, expression, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
 
 // Text waits until the page shows a text.
@@ -341,20 +343,14 @@ func (tab *Tab) NoText(gone string) {
 // Wait waits until an expression is true, over page loads too.
 func (tab *Tab) Wait(expression string) {
 	tab.tb.Helper()
-	ctx, cancel := context.WithTimeout(tab.ctx, timeout)
-	defer cancel()
-	for {
-		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean("+expression+")"))
-		if ok {
-			return
+	tab.Do("wait until "+expression, chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		for {
+			if ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean("+expression+")")); ok || ctx.Err() != nil {
+				return err
+			}
+			time.Sleep(50 * time.Millisecond)
 		}
-		if ctx.Err() != nil {
-			tab.Screenshot("failed")
-			text, _ := chromedp.Run(tab.ctx, chromedp.Evaluate[string]("document.body.innerText"))
-			tab.tb.Fatalf("never true: %s (%v); the page shows:\n%s", expression, err, text)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	}))
 }
 
 // Press waits for a visible, enabled button of a name, which is how people and
@@ -362,15 +358,10 @@ func (tab *Tab) Wait(expression string) {
 // selector), and clicks it with the mouse.
 func (tab *Tab) Press(scope, name string) {
 	tab.tb.Helper()
-	const marked = "data-test-press"
-	tab.Wait(`(() => {
-		document.querySelectorAll('[` + marked + `]').forEach(b => b.removeAttribute('` + marked + `'));
-		const button = [...(document.querySelector(` + Quote(scope) + `)?.querySelectorAll('button') ?? [])].find(b =>
-			(b.getAttribute('aria-label') ?? b.innerText).trim().startsWith(` + Quote(name) + `) && b.checkVisibility() && !b.disabled);
-		button?.setAttribute('` + marked + `', '');
-		return button;
-	})()`)
-	tab.Do("press "+name, chromedp.Click(chromedp.CSS("["+marked+"]")))
+	tab.Do("press "+name+" in "+scope, chromedp.Click(chromedp.JSPath(`
+		[...(document.querySelector(`+Quote(scope)+`)?.querySelectorAll('button') ?? [])].find((b) =>
+			(b.getAttribute('aria-label') ?? b.innerText).trim().startsWith(`+Quote(name)+`) && b.checkVisibility() && !b.disabled)`),
+		chromedp.RetryInterval(50*time.Millisecond)))
 }
 
 // SignIn signs in through Clerk's own modal, which is open.

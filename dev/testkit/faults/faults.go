@@ -17,12 +17,13 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"warble/dev/testkit"
 )
 
 // Proxy forwards connections to one database. Its methods are safe for
 // concurrent use.
 type Proxy struct {
-	tb  testing.TB
 	url url.URL // the database's, with the proxy's own host and port
 
 	mu          sync.Mutex
@@ -56,14 +57,10 @@ func New(tb testing.TB, databaseURL string) *Proxy {
 	if err != nil {
 		tb.Fatalf("start fault proxy: %v", err)
 	}
-	p := &Proxy{tb: tb, database: database.Host, url: *database, open: map[*connection]bool{}}
+	p := &Proxy{database: database.Host, url: *database, open: map[*connection]bool{}}
 	p.resumed.L = &p.mu
-	p.url.Host = "127.0.0.1:0"
+	p.url.Host = fmt.Sprint("127.0.0.1:", testkit.FreePort())
 	p.Up()
-	if p.listener == nil {
-		tb.FailNow()
-	}
-	p.url.Host = p.listener.Addr().String()
 	tb.Cleanup(func() {
 		p.Resume()
 		p.Down()
@@ -111,7 +108,7 @@ func (p *Proxy) forward(listener net.Listener, client net.Conn) {
 			if err != nil {
 				return
 			}
-			p.note(c, packet)
+			p.unhung(func() { p.note(c, packet) })
 			if _, err := server.Write(packet); err != nil {
 				return
 			}
@@ -120,9 +117,17 @@ func (p *Proxy) forward(listener net.Listener, client net.Conn) {
 	data := make([]byte, 32<<10)
 	for {
 		n, err := server.Read(data)
+		if err != nil {
+			return
+		}
+		var delay time.Duration
+		p.locked(func() { delay = p.delay })
+		time.Sleep(delay)
 		// A client sends a command only when it has the whole answer to the one
 		// before, so the first bytes after the chosen command are its answer.
-		if err != nil || p.holdBack(c) {
+		var lost bool
+		p.unhung(func() { lost = c.swallow })
+		if lost {
 			return
 		}
 		if _, err := client.Write(data[:n]); err != nil {
@@ -131,45 +136,27 @@ func (p *Proxy) forward(listener net.Listener, client net.Conn) {
 	}
 }
 
-// holdBack waits as long as what the database has sent is to wait, and tells whether
-// it is to be lost.
-func (p *Proxy) holdBack(c *connection) (lost bool) {
-	var delay time.Duration
-	p.locked(func() { delay = p.delay })
-	time.Sleep(delay)
-	p.locked(func() {
-		for p.hung {
-			p.resumed.Wait()
-		}
-		lost = c.swallow
-	})
-	return lost
-}
-
 // URL is the DATABASE_URL that leads through the proxy.
 func (p *Proxy) URL() string { return p.url.String() }
 
 // Connections is how many connections were accepted so far and connected through
 // to the database.
-func (p *Proxy) Connections() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.connections
+func (p *Proxy) Connections() (n int) {
+	p.locked(func() { n = p.connections })
+	return n
 }
 
 // Commands are those that clients sent so far after their handshake: queries,
 // prepares, executes, pings, each a round trip, and closed statements. COM_QUIT is left
 // out. A command is its SQL, cut at 1,000 bytes, or its number, as "command 0x0e".
-func (p *Proxy) Commands() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.commands)
+func (p *Proxy) Commands() (sent []string) {
+	p.locked(func() { sent = slices.Clone(p.commands) })
+	return sent
 }
 
 // Cut ends all connections, which clients see at once. New ones are accepted
 // when Cut returns; one attempted during it may be refused.
 func (p *Proxy) Cut() {
-	p.tb.Helper()
 	p.Down()
 	p.Up()
 }
@@ -177,33 +164,30 @@ func (p *Proxy) Cut() {
 // Down ends all connections, which clients see at once, and refuses new ones
 // until Up.
 func (p *Proxy) Down() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.listener == nil {
-		return
-	}
-	p.listener.Close()
-	p.listener = nil
-	for c := range p.open {
-		c.close()
-	}
+	p.locked(func() {
+		if p.listener == nil {
+			return
+		}
+		p.listener.Close()
+		p.listener = nil
+		for c := range p.open {
+			c.close()
+		}
+	})
 }
 
 // Up accepts connections again, on the same port. It does nothing while up.
 func (p *Proxy) Up() {
-	p.tb.Helper()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.listener != nil {
-		return
-	}
-	listener, err := net.Listen("tcp", p.url.Host)
-	if err != nil {
-		p.tb.Errorf("accept connections on %s: %v", p.url.Host, err)
-		return
-	}
-	p.listener = listener
-	go p.accept(listener)
+	p.locked(func() {
+		if p.listener != nil {
+			return
+		}
+		var err error
+		if p.listener, err = net.Listen("tcp", p.url.Host); err != nil {
+			panic(err) // the port is ours alone: see testkit.FreePort
+		}
+		go p.accept(p.listener)
+	})
 }
 
 // FailOver has new connections go to the server at an address, as a database's load
@@ -236,6 +220,16 @@ func (p *Proxy) locked(do func()) {
 	do()
 }
 
+// unhung is locked once the server does not hang.
+func (p *Proxy) unhung(do func()) {
+	p.locked(func() {
+		for p.hung {
+			p.resumed.Wait()
+		}
+		do()
+	})
+}
+
 // MySQL's command bytes that are told apart: what a client sends first in a packet
 // whose sequence number is 0.
 const (
@@ -259,16 +253,10 @@ func readPacket(from io.Reader) ([]byte, error) {
 	return packet, err
 }
 
-// note waits while the server hangs, keeps the command that begins in a client's
-// packet, if one does, and chooses whether its answer is to be lost. The packets of a
-// handshake answer the server's and so are never number 0; the later packets of a
-// command over 16 MB are not either.
+// note keeps the command that begins in a client's packet, if one does, and chooses
+// whether its answer is to be lost. The packets of a handshake answer the server's and so
+// are never number 0; the later packets of a command over 16 MB are not either.
 func (p *Proxy) note(c *connection, packet []byte) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for p.hung {
-		p.resumed.Wait()
-	}
 	if packet[3] != 0 || len(packet) == headerBytes || packet[headerBytes] == comQuit {
 		return
 	}

@@ -9,22 +9,18 @@ package mariadb
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
+	"io/fs"
 	"net/url"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"syscall"
 	"testing"
 	"time"
 
-	"warble/dev/local/dsn"
 	"warble/dev/local/process"
-	"warble/lib/database"
+	"warble/dev/testkit"
 )
 
 const (
@@ -45,10 +41,10 @@ GRANT ALL ON *.* TO '` + name + `'@'127.0.0.1' WITH GRANT OPTION;
 // Server is a MariaDB with a data folder, a port and a socket of its own.
 // Its methods are not for concurrent use.
 type Server struct {
-	user    string // whom it runs as: it does not run as root unasked
 	dir     string
 	options []string // of the caller's, after our own
 	port    int
+	log     process.Log
 	process *process.Process // nil while stopped
 }
 
@@ -73,21 +69,15 @@ func Start(tb testing.TB, options ...string) *Server {
 // mariadbd, such as "--innodb-buffer-pool-size=512M", come after our own and
 // override them. The caller owns the server and must Close it.
 func New(options ...string) (*Server, error) {
-	me, err := user.Current()
-	if err != nil {
-		return nil, fmt.Errorf("find the user to run mariadb as: %w", err)
-	}
 	// Not the test's own temporary folder: its path can be longer than the 107
 	// bytes that a socket's may have.
 	dir, err := os.MkdirTemp("", "mariadb-")
 	if err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
-	s := &Server{user: me.Username, dir: dir, options: options}
-	if s.port, err = freePort(); err == nil {
-		err = s.install()
-	}
-	if err == nil {
+	s := &Server{dir: dir, options: options}
+	if err = s.install(); err == nil {
+		s.port = testkit.FreePort()
 		err = s.Start()
 	}
 	if err != nil {
@@ -97,75 +87,64 @@ func New(options ...string) (*Server, error) {
 }
 
 // install makes the data folder.
-func (s *Server) install() error {
-	if err := os.WriteFile(s.path("setup.sql"), []byte(setup), 0o600); err != nil {
-		return fmt.Errorf("write setup.sql: %w", err)
-	}
-	program, err := find("mariadb-install-db")
-	if err != nil {
+func (s *Server) install() (err error) {
+	if s.log.File, err = os.OpenFile(s.path("log"), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600); err != nil {
 		return err
 	}
-	out, err := exec.Command(program, s.arguments("--skip-test-db")...).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("mariadb-install-db: %w\n%s", err, out)
+	if err := os.WriteFile(s.path("setup.sql"), []byte(setup), 0o600); err != nil {
+		return err
+	}
+	said, err := s.command("mariadb-install-db", "--skip-test-db").CombinedOutput()
+	if errors.Is(err, fs.ErrNotExist) {
+		return errors.New("MariaDB is missing: install it (Debian: apt-get install mariadb-server)")
+	} else if err != nil {
+		return fmt.Errorf("mariadb-install-db: %w\n%s", err, said)
 	}
 	return nil
 }
 
-// arguments are those that install and a start have in common, and more.
-func (s *Server) arguments(more ...string) []string {
-	return append([]string{"--no-defaults",
+// command is a program of MariaDB's with the options that all have in common, and more.
+func (s *Server) command(program string, more ...string) *exec.Cmd {
+	if _, err := exec.LookPath(program); err != nil {
+		program = "/usr/sbin/" + program // where Debian puts servers, which only root has in its PATH
+	}
+	return exec.Command(program, append([]string{"--no-defaults",
 		"--datadir=" + s.path("data"),
-		"--tmpdir=" + s.dir, // a starting server deletes others' #sql files in a shared one
-		"--user=" + s.user,
+		"--tmpdir=" + s.dir,                // a starting server deletes others' #sql files in a shared one
+		fmt.Sprint("--user=", os.Getuid()), // it does not run as root unasked
 		"--skip-name-resolve",
 		"--innodb-log-file-size=16M", // a sixth of the usual
 		// What is committed survives the server's death, not the machine's: no
 		// test needs that, and a sync for each commit, or file, is slow.
 		"--innodb-flush-log-at-trx-commit=2", "--debug-no-sync",
-	}, more...)
+	}, more...)...)
 }
 
 // Start brings a stopped server back on the same data and the same port, and
 // returns when it answers.
 func (s *Server) Start() error {
-	log, err := os.OpenFile(s.path("log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("open mariadb's log: %w", err)
-	}
-	defer log.Close() // the server has its own
-	program, err := find("mariadbd")
-	if err != nil {
-		return err
-	}
-	cmd := exec.Command(program, slices.Concat(s.arguments(
-		"--socket="+s.path("socket"),
-		"--pid-file="+s.path("pid"),
-		"--init-file="+s.path("setup.sql"),
+	command := s.command("mariadbd", slices.Concat([]string{
+		"--socket=" + s.path("socket"),
+		"--pid-file=" + s.path("pid"),
+		"--init-file=" + s.path("setup.sql"),
 		"--bind-address=127.0.0.1",
-		"--port="+strconv.Itoa(s.port),
+		fmt.Sprint("--port=", s.port),
 		"--default-time-zone=+05:30",
 		"--character-set-server=latin1",
 		"--collation-server=latin1_swedish_ci",
 		"--max-connections=500",
 		"--innodb-buffer-pool-size=32M",
-	), s.options)...)
-	cmd.Stdout, cmd.Stderr = log, log
-	if s.process, err = process.Start(cmd); err != nil {
-		return err
+	}, s.options)...)
+	command.Stdout, command.Stderr = s.log.File, s.log.File
+	err := s.log.Truncate(0) // an earlier start's
+	if err == nil {
+		s.process, err = process.Start(command)
 	}
-	config, err := database.Config(s.URL())
+	if err == nil {
+		err = s.process.WaitFor("ready for connections", s.log, timeout)
+	}
 	if err != nil {
-		return err
-	}
-	db, err := dsn.Open(config)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	if err := s.process.WaitReady(timeout, db.Ping); err != nil {
-		log, _ := os.ReadFile(s.path("log"))
-		return errors.Join(fmt.Errorf("start mariadb on port %d: %w\n%s", s.port, err, log), s.Stop())
+		return errors.Join(fmt.Errorf("start mariadb on port %d: %w", s.port, err), s.Stop())
 	}
 	return nil
 }
@@ -186,6 +165,7 @@ func (s *Server) Stop() error {
 
 // Close stops the server and removes its data.
 func (s *Server) Close() error {
+	defer s.log.Close()
 	return errors.Join(s.Stop(), os.RemoveAll(s.dir))
 }
 
@@ -196,32 +176,6 @@ func (s *Server) URL() string {
 }
 
 // Addr is the server's host and port.
-func (s *Server) Addr() string {
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port))
-}
+func (s *Server) Addr() string { return fmt.Sprint("127.0.0.1:", s.port) }
 
 func (s *Server) path(name string) string { return filepath.Join(s.dir, name) }
-
-// find also looks where Debian puts servers, which only root has in its PATH.
-func find(program string) (string, error) {
-	for _, file := range []string{program, "/usr/sbin/" + program} {
-		if path, err := exec.LookPath(file); err == nil {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("%s is missing: install MariaDB (Debian: apt-get install mariadb-server)", program)
-}
-
-// freePort gives a port that nobody listens on now. It is below the range from
-// which systems number outgoing connections, so that none of those takes it
-// while the server is down.
-func freePort() (port int, err error) {
-	for range 100 {
-		port = 15_000 + rand.IntN(15_000)
-		var l net.Listener
-		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			return port, l.Close()
-		}
-	}
-	return 0, fmt.Errorf("find a free port: %w", err)
-}

@@ -5,21 +5,12 @@ import (
 	"strings"
 	"testing"
 
-	"warble/dev/local/dsn"
-	"warble/lib/database"
+	"warble/dev/testkit"
 )
 
 // Code that leaves its time zone or character set to the server would otherwise pass.
 func TestTheServerCatchesMistakesWithZonesAndCharacterSets(t *testing.T) {
-	config, err := database.Config(Start(t).URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := dsn.Open(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	db := testkit.Open(t, testkit.DatabaseConfig(t, Start(t).URL()))
 	var settings string
 	const query = "SELECT CONCAT_WS(' ', @@global.time_zone, TIMEDIFF(NOW(), UTC_TIMESTAMP()), @@character_set_server)"
 	if err := db.Get(&settings, query); err != nil || settings != "+05:30 05:30:00 latin1" {
@@ -40,8 +31,8 @@ func TestAServerThatCannotStartSaysWhy(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "it ended") || !strings.Contains(err.Error(), "ibdata1") {
 		t.Errorf("start on broken data: %v; want an error with the server's log", err)
 	}
-	_, err = find("mariadb-that-nobody-installed")
-	if err == nil || !strings.Contains(err.Error(), "apt-get install mariadb-server") {
-		t.Errorf("find = %v; want an error that names the package", err)
+	t.Setenv("PATH", t.TempDir())
+	if _, err = New(); err == nil || !strings.Contains(err.Error(), "apt-get install mariadb-server") {
+		t.Errorf("without MariaDB: %v; want an error that names the package", err)
 	}
 }

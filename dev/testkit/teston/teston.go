@@ -3,7 +3,7 @@
 package teston
 
 import (
-	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -23,22 +23,19 @@ import (
 	"warble/lib/database"
 )
 
-// timeout bounds waiting for the given server.
+// timeout bounds waiting for the given server to restart.
 const timeout = 3 * time.Minute
 
 // Given is the URL of the database that `make test-on` names. Without it, each
 // test starts a MariaDB of its own.
 var Given = os.Getenv("TEST_ON")
 
-// restart is the command that restarts the given server.
-var restart = os.Getenv("RESTART")
-
 // Server is the server of one test, with a database that has nothing but an empty
 // table posts.
 type Server struct {
-	URL     string          // as in DATABASE_URL
-	Shards  []string        // of a Vitess, as "warble/-80"
-	mariadb *mariadb.Server // nil where the server is given
+	URL     string       // as in DATABASE_URL
+	Shards  []string     // of a Vitess, as "warble/-80"
+	Restart func() error // returns when the server answers again; nil where nothing can restart it
 }
 
 // Sharded tells whether the rows are on several shards.
@@ -53,11 +50,11 @@ func Start(tb testing.TB) *Server {
 	tb.Helper()
 	if Given == "" {
 		server := mariadb.Start(tb)
-		return &Server{URL: server.URL(), mariadb: server}
+		return &Server{URL: server.URL(), Restart: func() error { return errors.Join(server.Stop(), server.Start()) }}
 	}
 	turn.Lock()
 	tb.Cleanup(turn.Unlock)
-	server, err := prepared()
+	server, err := given()
 	if err != nil {
 		// Each other test would say the same.
 		fmt.Fprintln(os.Stderr, "test-on:", err)
@@ -72,20 +69,13 @@ func Start(tb testing.TB) *Server {
 	return server
 }
 
-// CanRestart tells whether Restart can.
-func (s *Server) CanRestart() bool { return s.mariadb != nil || restart != "" }
-
-// Restart stops the server and starts it again, and returns when it answers.
-func (s *Server) Restart() error {
-	if s.mariadb != nil {
-		return errors.Join(s.mariadb.Stop(), s.mariadb.Start())
-	}
+// restart restarts the given server by the command RESTART.
+func restart() error {
 	// Its processes outlive the command and may keep its output open.
-	command := exec.Command("sh", "-c", restart)
-	if err := command.Run(); err != nil {
-		return fmt.Errorf("RESTART=%q: %w", restart, err)
+	if err := exec.Command("sh", "-c", os.Getenv("RESTART")).Run(); err != nil {
+		return fmt.Errorf("RESTART: %w", err)
 	}
-	db, err := given()
+	db, err := open()
 	if err != nil {
 		return err
 	}
@@ -105,9 +95,9 @@ func LeaveOut(tb testing.TB, what string) {
 	tb.SkipNow()
 }
 
-// given opens the given database. It must be on this machine: the faults are
+// open opens the given database. It must be on this machine: the faults are
 // played by a proxy that reads the commands, and elsewhere they are under TLS.
-func given() (*sqlx.DB, error) {
+func open() (*sqlx.DB, error) {
 	config, err := database.Config(Given)
 	if err != nil || config.TLSConfig != "" { // which functions ask for elsewhere
 		return nil, errors.New("URL must be as mysql://user:password@127.0.0.1:3306/database; a server elsewhere needs a tunnel, such as `pscale connect`")
@@ -115,84 +105,128 @@ func given() (*sqlx.DB, error) {
 	return dsn.Open(config)
 }
 
-// prepared makes the given database ready, once in a process.
-var prepared = sync.OnceValues(func() (*Server, error) {
-	db, err := given()
+// given makes the given database ready, once in a process.
+var given = sync.OnceValues(func() (*Server, error) {
+	db, err := open()
 	if err != nil {
 		return nil, err
 	}
 	defer db.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	return prepare(ctx, db)
+	server, err := prepare(db)
+	if err == nil && os.Getenv("RESTART") != "" {
+		server.Restart = restart
+	}
+	return server, err
 })
 
-// prepare refuses a database that has anything in it, gives it the table, and
-// tries whether the ids of posts are their own.
-func prepare(ctx context.Context, db *sqlx.DB) (*Server, error) {
+// prepare refuses a database that has any table, makes the table posts, and tries whether
+// the ids of posts are their own. Without a sequence, each shard counts for itself, and
+// posts share ids.
+func prepare(db *sqlx.DB) (*Server, error) {
+	db.SetMaxOpenConns(1) // USE is a connection's own
 	server := &Server{URL: Given}
 	var version, keyspace string
-	if err := db.QueryRowxContext(ctx, "SELECT VERSION(), DATABASE()").Scan(&version, &keyspace); err != nil {
+	if err := db.QueryRow("SELECT VERSION(), DATABASE()").Scan(&version, &keyspace); err != nil {
 		return nil, fmt.Errorf("reach the database of URL: %w", err)
 	}
 	keyspace, _, _ = strings.Cut(keyspace, "@") // Vitess adds the kind of tablet: warble@primary
-	if err := db.SelectContext(ctx, &server.Shards, "SHOW VITESS_SHARDS LIKE '"+keyspace+"/%'"); err == nil {
+	if err := db.Select(&server.Shards, "SHOW VITESS_SHARDS LIKE '"+keyspace+"/%'"); err == nil {
 		version = fmt.Sprintf("Vitess, shards: %d", len(server.Shards))
 	}
 	fmt.Println("test-on:", version)
 
 	var tables []string
-	if err := db.SelectContext(ctx, &tables, "SHOW TABLES"); err != nil {
+	if err := db.Select(&tables, "SHOW TABLES"); err != nil {
 		return nil, fmt.Errorf("list the tables: %w", err)
 	}
-	if others := slices.DeleteFunc(slices.Clone(tables), func(name string) bool { return name == "posts" }); len(others) > 0 {
-		return nil, fmt.Errorf("the database %s has other tables than posts: %s. Give an empty database", keyspace, strings.Join(others, ", "))
-	}
 	if len(tables) > 0 {
-		var rows int
-		if err := db.GetContext(ctx, &rows, "SELECT COUNT(*) FROM posts"); err != nil {
-			return nil, fmt.Errorf("count the rows of posts: %w", err)
-		}
-		if rows > 0 {
-			return nil, fmt.Errorf("the table posts of the database %s has %d rows, and the tests would delete them. Give an empty database. If the rows are of a test that was interrupted, delete them first", keyspace, rows)
-		}
-	}
-	if server.Sharded() {
-		if err := loadVSchema(ctx, keyspace); err != nil {
-			return nil, err
-		}
+		return nil, fmt.Errorf("the database %s is not empty, and the tests would delete all posts. It has the tables %s. "+
+			"Give an empty database. If posts is of a test that was interrupted, drop it first", keyspace, strings.Join(tables, ", "))
 	}
 	schema, err := os.ReadFile(filepath.Join(testkit.Root(), "schema.sql"))
+	if err == nil && server.Sharded() {
+		err = loadVSchema(db, keyspace)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if _, err := db.ExecContext(ctx, string(schema)); err != nil {
+	if _, err := db.Exec(string(schema)); err != nil {
 		return nil, fmt.Errorf("apply schema.sql: %w. The user of URL needs all rights on the database %s", err, keyspace)
 	}
-	return server, ids(ctx, db)
-}
 
-// ids inserts posts of many users, who are on all shards, and deletes them. Without
-// a sequence, each shard counts for itself, and posts share ids.
-func ids(ctx context.Context, db *sqlx.DB) error {
-	const posts = 32
-	used := map[int64]bool{}
+	const posts = 32 // of many users, who are on all shards
+	var values []string
 	for i := range posts {
-		result, err := db.ExecContext(ctx, fmt.Sprintf("INSERT INTO posts (user_id, content, created_at, updated_at) VALUES ('user_%d', '', NOW(3), NOW(3))", i))
-		if err != nil {
-			return fmt.Errorf("insert a post: %w. %s", err, prepareShards)
-		}
-		id, err := result.LastInsertId()
-		if err != nil {
-			return err
-		}
-		used[id] = true
+		values = append(values, fmt.Sprintf("('user_%d', '', NOW(3), NOW(3))", i))
 	}
-	_, err := db.ExecContext(ctx, "DELETE FROM posts")
-	if len(used) < posts {
-		return errors.Join(fmt.Errorf("%d posts have %d ids: they do not come from a sequence. %s", posts, len(used), prepareShards), err)
+	var ids int
+	_, err = db.Exec("INSERT INTO posts (user_id, content, created_at, updated_at) VALUES " + strings.Join(values, ", "))
+	if err == nil {
+		err = db.Get(&ids, "SELECT COUNT(DISTINCT id) FROM posts")
 	}
-	return err
+	if err == nil {
+		_, err = db.Exec("DELETE FROM posts")
+	}
+	if err != nil || ids < posts {
+		return nil, fmt.Errorf("%d posts have %d ids (%v). %s", posts, ids, err, prepareShards)
+	}
+	return server, nil
 }
 
 const prepareShards = "If the database has shards, load dev/docs/sharding into it first: dev/docs/sharding.md says how"
+
+// vschema is what a vschema.json says.
+type vschema struct {
+	Vindexes map[string]struct{ Type string }
+	Tables   map[string]struct {
+		Type           string
+		ColumnVindexes []struct{ Column, Name string }   `json:"column_vindexes"`
+		AutoIncrement  struct{ Column, Sequence string } `json:"auto_increment"`
+	}
+}
+
+// loadVSchema loads dev/docs/sharding into a sharded keyspace that does not know
+// the table posts, in SQL.
+func loadVSchema(db *sqlx.DB, keyspace string) error {
+	var known []string
+	if err := db.Select(&known, "SHOW VSCHEMA TABLES"); err != nil {
+		return fmt.Errorf("list the tables of the vschema: %w", err)
+	}
+	if slices.Contains(known, "posts") {
+		return nil
+	}
+	folder := filepath.Join(testkit.Root(), "dev/docs/sharding")
+	sequence, err := os.ReadFile(filepath.Join(folder, "lookup/sequence.sql"))
+	if err != nil {
+		return err
+	}
+	statements := append([]string{"USE lookup"}, strings.Split(strings.TrimRight(string(sequence), "; \n"), ";\n")...)
+	for _, part := range [][2]string{{"lookup", "lookup"}, {"warble", keyspace}} {
+		var v vschema
+		text, err := os.ReadFile(filepath.Join(folder, part[0], "vschema.json"))
+		if err == nil {
+			err = json.Unmarshal(text, &v)
+		}
+		if err != nil {
+			return err
+		}
+		for name, table := range v.Tables {
+			on := "ALTER VSCHEMA ON " + part[1] + "." + name
+			if table.Type == "sequence" {
+				statements = append(statements, "ALTER VSCHEMA ADD SEQUENCE "+part[1]+"."+name)
+			}
+			for _, vindex := range table.ColumnVindexes {
+				statements = append(statements, fmt.Sprintf("%s ADD VINDEX %s(%s) USING %s", on, vindex.Name, vindex.Column, v.Vindexes[vindex.Name].Type))
+			}
+			if auto := table.AutoIncrement; auto.Column != "" {
+				statements = append(statements, fmt.Sprintf("%s ADD AUTO_INCREMENT %s USING %s", on, auto.Column, auto.Sequence))
+			}
+		}
+	}
+	for _, statement := range append(statements, "USE "+keyspace) {
+		if _, err := db.Exec(statement); err != nil {
+			return fmt.Errorf("%s: %w. %s", statement, err, prepareShards)
+		}
+	}
+	return nil
+}
