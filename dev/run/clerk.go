@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"warble/dev/local/fakeclerk"
-	"warble/dev/local/keep"
 	"warble/dev/local/project"
 	"warble/lib/clerkapi"
 	"warble/lib/env"
@@ -23,7 +22,7 @@ type clerk struct {
 
 // startClerk uses the instance that the environment names, or puts a local one
 // in its place and names that in the environment.
-func startClerk(ctx context.Context, root, origin string, folder *keep.Folder) (clerk, error) {
+func startClerk(ctx context.Context, root, origin string, folder *folder) (clerk, error) {
 	configured, err := checkClerkKeys()
 	if err != nil {
 		return clerk{}, err
@@ -36,7 +35,7 @@ func startClerk(ctx context.Context, root, origin string, folder *keep.Folder) (
 		return clerk{}, err
 	}
 	local := fakeclerk.New(fakeclerk.Config{Origin: origin, Scripts: scripts})
-	if _, err := folder.Keep("people.json", local); err != nil {
+	if _, err := folder.keep("people.json", local); err != nil {
 		return clerk{}, err
 	}
 	environment := local.Env()

@@ -14,7 +14,6 @@ import (
 
 	"warble/dev/local/dsn"
 	"warble/dev/local/embeddedmysql"
-	"warble/dev/local/keep"
 	"warble/dev/local/project"
 	"warble/lib/database"
 	"warble/lib/env"
@@ -31,7 +30,7 @@ var demoPosts string
 
 // startDatabase uses the database of DATABASE_URL, or starts an embedded one
 // and names that there. The functions speak to either over TCP.
-func startDatabase(ctx context.Context, root string, port int, folder *keep.Folder, demo bool) (db, error) {
+func startDatabase(ctx context.Context, root string, port int, folder *folder, demo bool) (db, error) {
 	if env.Get("DATABASE_URL") != "" {
 		config, err := dsn.Config()
 		if err != nil {
@@ -58,7 +57,7 @@ func startDatabase(ctx context.Context, root string, port int, folder *keep.Fold
 		return db{}, fmt.Errorf("start the embedded database: %w", err)
 	}
 	os.Setenv("DATABASE_URL", server.URL())
-	found, err := folder.Keep("posts.sql", server)
+	found, err := folder.keep("posts.sql", server)
 	if err != nil {
 		return db{}, fmt.Errorf("read the kept posts: %w", err)
 	}
@@ -74,7 +73,7 @@ func startDatabase(ctx context.Context, root string, port int, folder *keep.Fold
 			return db{}, fmt.Errorf("publish the demo posts: %w", err)
 		}
 	}
-	if err := followSchema(ctx, root, server.URL(), schema, folder, found); err != nil {
+	if err := folder.followSchema(ctx, root, server.URL(), schema, found); err != nil {
 		return db{}, fmt.Errorf("follow the schema: %w", err)
 	}
 	var posts int

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -51,11 +52,12 @@ func run(ctx context.Context, race bool) error {
 	port := listener.Addr().(*net.TCPAddr).Port
 	origin := fmt.Sprintf("http://localhost:%d", port)
 
-	folder, keeping, err := openKept(root)
+	kept := cmp.Or(os.Getenv("WARBLE_DATA"), filepath.Join(root, "dev/.cache/data"))
+	folder, keeping, err := openFolder(kept, os.Getenv("FRESH") != "", os.Stderr)
 	if err != nil {
-		return err
+		return fmt.Errorf("keep what is written: %w", err)
 	}
-	defer folder.Close()
+	defer folder.saveAll()
 	clerk, err := startClerk(ctx, root, origin, folder)
 	if err != nil {
 		return err

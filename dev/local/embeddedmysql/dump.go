@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/dolthub/go-mysql-server/memory"
 	"github.com/dolthub/go-mysql-server/sql"
@@ -18,8 +19,8 @@ var reads = regexp.MustCompile(`(?i)^\s*(SELECT|SHOW|SET|USE)\b`)
 // complete is the last line of a dump.
 const complete = "-- This file is complete.\n"
 
-// Changes is how many statements may have changed something, but for Load's.
-func (s *Server) Changes() int64 { return s.handler.changes.Load() }
+// Watch has changed called after each statement that may have changed something.
+func (s *Server) Watch(changed func()) { s.handler.changed.Store(&changed) }
 
 // session is one past all connections.
 func (s *Server) session() *sql.Context {
@@ -38,11 +39,15 @@ func (s *Server) query(statement string) (sql.Schema, []sql.Row, error) {
 	return columns, rows, err
 }
 
-// Dump returns statements that make all tables with their rows. It waits for the end of
-// a transaction.
+// Dump returns statements that make all tables with their rows. It waits two seconds for
+// the end of a transaction.
 func (s *Server) Dump() ([]byte, error) {
-	s.handler.mu.Lock()
-	defer s.handler.mu.Unlock()
+	select {
+	case s.handler.lock <- struct{}{}:
+		defer func() { <-s.handler.lock }()
+	case <-time.After(2 * time.Second):
+		return nil, errors.New("somebody has a transaction open")
+	}
 	text := bytes.NewBufferString("-- What make run keeps. Delete this file to begin anew.\n")
 	_, tables, err := s.query("SHOW TABLES")
 	for _, table := range tables {
@@ -76,8 +81,8 @@ func (s *Server) Dump() ([]byte, error) {
 
 // Load runs the statements of a dump. After an error there is no table.
 func (s *Server) Load(dump []byte) (err error) {
-	s.handler.mu.Lock()
-	defer s.handler.mu.Unlock()
+	s.handler.lock <- struct{}{}
+	defer func() { <-s.handler.lock }()
 	statements, whole := strings.CutSuffix(string(dump), complete)
 	if !whole {
 		return errors.New("its end is missing")

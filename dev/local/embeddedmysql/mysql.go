@@ -62,7 +62,7 @@ func Start(addr string, log io.Writer) (*Server, error) {
 	}
 
 	tables := memory.NewDatabase(databaseName)
-	s := &Server{addr: listener.Addr(), provider: memory.NewDBProvider(tables), tables: tables, handler: &serialHandler{log: log}}
+	s := &Server{addr: listener.Addr(), provider: memory.NewDBProvider(tables), tables: tables, handler: &serialHandler{log: log, lock: make(chan struct{}, 1)}}
 	s.server, err = server.NewServerWithHandler(
 		server.Config{Listener: listener, Address: listener.Addr().String()},
 		sqle.NewDefault(s.provider), sql.NewContext, memory.NewSessionBuilder(s.provider), nil,

@@ -234,6 +234,9 @@ func TestConnectionCutInsideTransactionBlocksNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	exec(t, tx, "INSERT INTO notes (name) VALUES ('never committed')")
+	if dump, err := s.Dump(); err == nil {
+		t.Errorf("what is not committed is kept:\n%s", dump)
+	}
 	if err := errors.Join(wire.SetLinger(0), wire.Close()); err != nil {
 		t.Fatal(err)
 	}

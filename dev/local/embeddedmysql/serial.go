@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"sync"
 	"sync/atomic"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -30,9 +29,9 @@ import (
 type serialHandler struct {
 	mysql.Handler
 	log     io.Writer                  // of failed statements
-	changes atomic.Int64               // statements that may have changed something
-	mu      sync.Mutex                 // held while a statement or a transaction runs
-	owner   atomic.Pointer[mysql.Conn] // the connection that holds mu
+	changed atomic.Pointer[func()]     // called after what may have changed something
+	lock    chan struct{}              // full while a statement or a transaction runs
+	owner   atomic.Pointer[mysql.Conn] // the connection that filled it
 }
 
 // run calls statement with the lock held and keeps the lock if the connection
@@ -41,7 +40,7 @@ type serialHandler struct {
 func (h *serialHandler) run(ctx context.Context, c *mysql.Conn, statement func() error) error {
 	inTransaction := h.owner.Load() == c
 	if !inTransaction {
-		h.mu.Lock()
+		h.lock <- struct{}{}
 		h.owner.Store(c)
 	}
 	err := statement()
@@ -63,15 +62,15 @@ func (h *serialHandler) rollback(ctx context.Context, c *mysql.Conn) {
 // release gives the lock up if c holds it.
 func (h *serialHandler) release(c *mysql.Conn) {
 	if h.owner.CompareAndSwap(c, nil) {
-		h.mu.Unlock()
+		<-h.lock
 	}
 }
 
 // report writes a statement that failed to the log, and returns its error. One that
 // did not may have changed something.
 func (h *serialHandler) report(query string, err error) error {
-	if err == nil && !reads.MatchString(query) {
-		h.changes.Add(1)
+	if changed := h.changed.Load(); changed != nil && err == nil && !reads.MatchString(query) {
+		(*changed)()
 	}
 	if refused := sql.CastSQLError(err); refused != nil && refused.Number() != mysql.ERDupEntry {
 		fmt.Fprintf(h.log, "\nThe embedded database refuses a statement: %v\n\n%s\n\n", refused, query)

@@ -18,7 +18,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/clerk/clerk-sdk-go/v2"
 )
@@ -52,9 +51,8 @@ type Clerk struct {
 	secret       string // the Backend API's
 	mux          *http.ServeMux
 
-	changes atomic.Int64
-
-	mu sync.Mutex // guards state
+	mu      sync.Mutex // guards what follows
+	changed func()     // called after what may have changed the state
 	state
 }
 
@@ -62,7 +60,7 @@ type Clerk struct {
 func New(cfg Config) *Clerk {
 	c := &Clerk{
 		origin: cfg.Origin, host: cmp.Or(cfg.Host, DefaultHost), secret: "sk_test_" + rand.Text(), mux: http.NewServeMux(),
-		state: state{newSigningKey(), demoUsers(), map[string]*client{}},
+		changed: func() {}, state: state{newSigningKey(), demoUsers(), map[string]*client{}},
 	}
 	c.mux.Handle("GET /npm/", serveScripts(cfg.Scripts))
 	c.mux.HandleFunc("GET /img/{id}", c.servePicture)
@@ -125,10 +123,10 @@ func (c *Clerk) serve(answer answerer) http.HandlerFunc {
 			value, status = refused, refused.HTTPStatusCode
 		}
 		body, _ := json.Marshal(value) // our own objects and the SDK's encode
-		c.mu.Unlock()
 		if r.Method != http.MethodGet {
-			c.changes.Add(1)
+			c.changed()
 		}
+		c.mu.Unlock()
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(status)

@@ -17,8 +17,12 @@ type state struct {
 	Clients map[string]*client // by cookie or dev browser, one a browser
 }
 
-// Changes is how many requests may have changed something.
-func (c *Clerk) Changes() int64 { return c.changes.Load() }
+// Watch has changed called after each request that may have changed something.
+func (c *Clerk) Watch(changed func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.changed = changed
+}
 
 // Dump returns the key, the people and their sessions, for Load.
 func (c *Clerk) Dump() ([]byte, error) {

@@ -1,4 +1,4 @@
-package keep
+package main
 
 import (
 	"bytes"
@@ -15,10 +15,14 @@ import (
 )
 
 // number is a store of one number, whose dump takes a while to write.
-type number struct{ atomic.Int64 }
+type number struct {
+	atomic.Int64
+	changed func()
+}
 
-func (n *number) Changes() int64        { return n.Int64.Load() }
-func (n *number) Dump() ([]byte, error) { return fmt.Appendf(nil, "%1000000d.", n.Changes()), nil }
+func (n *number) Watch(changed func())  { n.changed = changed }
+func (n *number) Dump() ([]byte, error) { return fmt.Appendf(nil, "%1000000d.", n.value()), nil }
+func (n *number) value() int64          { return n.Int64.Load() }
 func (n *number) Load(dump []byte) error {
 	text, whole := strings.CutSuffix(string(dump), ".")
 	value, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
@@ -30,23 +34,23 @@ func (n *number) Load(dump []byte) error {
 }
 
 // open opens a folder with a number in it.
-func open(t *testing.T, path string, fresh bool) (folder *Folder, n *number, found bool, said *bytes.Buffer) {
+func open(t *testing.T, path string, fresh bool) (f *folder, n *number, found bool, said *bytes.Buffer) {
 	t.Helper()
 	n, said = &number{}, &bytes.Buffer{}
-	folder, err := Open(path, fresh, said)
+	f, _, err := openFolder(path, fresh, said)
 	if err == nil {
-		found, err = folder.Keep("number", n)
+		found, err = f.keep("number", n)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return folder, n, found, said
+	return f, n, found, said
 }
 
-// closeAll is Close, and the end of the process: another may have the folder.
-func (f *Folder) closeAll() {
-	f.Close()
-	f.folder.Close()
+// end is the end of the process: another may have the folder.
+func (f *folder) end() {
+	f.saveAll()
+	f.dir.Close()
 }
 
 func TestWhatChangedIsThereTomorrowAndAnotherRunDoesNotWriteThere(t *testing.T) {
@@ -58,25 +62,25 @@ func TestWhatChangedIsThereTomorrowAndAnotherRunDoesNotWriteThere(t *testing.T) 
 	n.Store(7)
 	second, other, found, said := open(t, path, false)
 	other.Store(8)
-	if second.Close(); second != nil || found || said.Len() > 0 {
+	if second.saveAll(); second != nil || found || said.Len() > 0 {
 		t.Errorf("a second run has the folder: %v, %v, %s", second, found, said)
 	}
-	folder.closeAll()
+	folder.end()
 	folder, n, found, _ = open(t, path, false)
-	if !found || n.Changes() != 7 {
-		t.Errorf("found %v, %d; want 7", found, n.Changes())
+	if !found || n.value() != 7 {
+		t.Errorf("found %v, %d; want 7", found, n.value())
 	}
-	folder.closeAll()
+	folder.end()
 	folder, n, found, _ = open(t, path, true)
-	if found || n.Changes() != 0 {
-		t.Errorf("a fresh run finds %d", n.Changes())
+	if found || n.value() != 0 {
+		t.Errorf("a fresh run finds %d", n.value())
 	}
-	folder.closeAll()
+	folder.end()
 	folder, n, found, _ = open(t, path, false)
-	if !found || n.Changes() != 0 {
-		t.Errorf("a fresh run leaves %d", n.Changes())
+	if !found || n.value() != 0 {
+		t.Errorf("a fresh run leaves %d", n.value())
 	}
-	folder.closeAll()
+	folder.end()
 }
 
 func TestADamagedFileIsSetAsideWithOneLine(t *testing.T) {
@@ -85,7 +89,7 @@ func TestADamagedFileIsSetAsideWithOneLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	folder, _, found, said := open(t, path, false)
-	folder.closeAll()
+	folder.end()
 	aside, _ := filepath.Glob(filepath.Join(path, "number.damaged-*"))
 	if found || len(aside) != 1 || strings.Count(said.String(), "\n") != 1 || !strings.Contains(said.String(), "is damaged (its end is missing)") {
 		t.Fatalf("found %v, aside %v, said %q", found, aside, said)
@@ -102,7 +106,7 @@ func TestAFileThatCannotBeWrittenIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.Store(1)
-	if folder.closeAll(); !strings.Contains(said.String(), "number cannot be written: ") {
+	if folder.end(); !strings.Contains(said.String(), "number cannot be written: ") {
 		t.Errorf("said %q", said)
 	}
 }
@@ -115,6 +119,7 @@ func TestAKilledProgramLeavesAWholeFileOfJustBefore(t *testing.T) {
 		_, n, _, _ := open(t, path, false)
 		for {
 			n.Add(1)
+			n.changed()
 			time.Sleep(time.Millisecond)
 		}
 	}
@@ -127,7 +132,7 @@ func TestAKilledProgramLeavesAWholeFileOfJustBefore(t *testing.T) {
 			t.Fatal(err)
 		}
 		// Writes that never pause must not put off the file.
-		for n, begun := new(number), time.Now(); n.Changes() <= last; time.Sleep(time.Millisecond) {
+		for n, begun := new(number), time.Now(); n.value() <= last; time.Sleep(time.Millisecond) {
 			dump, err := os.ReadFile(filepath.Join(path, "number"))
 			if err == nil {
 				err = n.Load(dump)
@@ -136,7 +141,7 @@ func TestAKilledProgramLeavesAWholeFileOfJustBefore(t *testing.T) {
 				t.Fatalf("the file while the program runs, of %d bytes: %v", len(dump), err)
 			}
 			if time.Since(begun) > time.Minute {
-				t.Fatalf("round %d: the file stays at %d", round, n.Changes())
+				t.Fatalf("round %d: the file stays at %d", round, n.value())
 			}
 		}
 		if err := child.Process.Kill(); err != nil {
@@ -144,10 +149,10 @@ func TestAKilledProgramLeavesAWholeFileOfJustBefore(t *testing.T) {
 		}
 		child.Wait() // reports the kill
 		folder, n, found, said := open(t, path, false)
-		folder.closeAll()
-		if !found || n.Changes() <= last || said.Len() > 0 {
-			t.Fatalf("round %d: found %v, %d after %d, said %q", round, found, n.Changes(), last, said)
+		folder.end()
+		if !found || n.value() <= last || said.Len() > 0 {
+			t.Fatalf("round %d: found %v, %d after %d, said %q", round, found, n.value(), last, said)
 		}
-		last = n.Changes()
+		last = n.value()
 	}
 }
