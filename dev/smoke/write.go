@@ -36,28 +36,25 @@ func (s *smoke) write(ctx context.Context) {
 		if err := s.asTestUser(ctx); err != nil {
 			s.find(fmt.Sprintf("Clerk's Backend API: %v", err), noTestUser)
 		}
-	case s.isOfThePage(ctx, token):
-		s.publish(ctx, func() (string, error) { return token, nil })
+	default:
+		s.asPersonOf(ctx, token)
 	}
 }
 
-// isOfThePage tells whether a token can be good here, by what it says of itself.
-func (s *smoke) isOfThePage(ctx context.Context, token string) bool {
-	unverified, err := jwt.Decode(ctx, &jwt.DecodeParams{Token: token})
-	if err != nil || unverified.Expiry == nil {
-		s.find("TOKEN cannot be decoded", noToken)
-		return false
-	}
-	end := time.Unix(*unverified.Expiry, 0)
+// asPersonOf publishes as the person of a token, if that can be good here by what it
+// says of itself.
+func (s *smoke) asPersonOf(ctx context.Context, token string) {
+	claims, err := jwt.Decode(ctx, &jwt.DecodeParams{Token: token})
 	switch {
-	case time.Now().After(end):
-		s.find("TOKEN ended at "+end.UTC().Format(time.TimeOnly)+" UTC", endedToken)
-	case unverified.Issuer != s.issuer:
-		s.find(fmt.Sprintf("TOKEN is of %s, the page's key of %s", unverified.Issuer, s.issuer), otherToken)
+	case err != nil || claims.Expiry == nil:
+		s.find("TOKEN cannot be decoded", noToken)
+	case time.Now().Unix() > *claims.Expiry:
+		s.find("TOKEN ended at "+time.Unix(*claims.Expiry, 0).UTC().Format(time.TimeOnly)+" UTC", endedToken)
+	case claims.Issuer != s.issuer:
+		s.find(fmt.Sprintf("TOKEN is of %s, the page's key of %s", claims.Issuer, s.issuer), otherToken)
 	default:
-		return true
+		s.publish(ctx, func() (string, error) { return token, nil })
 	}
-	return false
 }
 
 // asTestUser publishes as a user whom it makes in a development instance, as Clerk

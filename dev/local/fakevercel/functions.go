@@ -19,6 +19,7 @@ import (
 	"strings"
 	"text/template"
 
+	"github.com/google/renameio/v2"
 	"golang.org/x/mod/modfile"
 )
 
@@ -116,13 +117,9 @@ func buildProgram(ctx context.Context, root string, handlers []handler, race boo
 	}
 	binary = filepath.Join(root, "dev/.cache/functions/main")
 	file := binary + ".go"
-	temporary := fmt.Sprint(file, ".", os.Getpid()) // another process may read file
 	err = os.MkdirAll(filepath.Dir(file), 0o755)
 	if err == nil {
-		err = os.WriteFile(temporary, source.Bytes(), 0o644)
-	}
-	if err == nil {
-		err = os.Rename(temporary, file)
+		err = renameio.WriteFile(file, source.Bytes(), 0o644) // another process may read it
 	}
 	if err != nil {
 		return "", err

@@ -97,25 +97,25 @@ func ReadConfig(file string) (config Config, err error) {
 }
 
 // Follow goes through the routes in order. It returns the path to which they lead a
-// request, the headers that they give its answer, and the status of a route that ends it.
-func Follow(routes []Route, r *http.Request) (path string, headers map[string]string, status int) {
+// request, the header that they give its answer, and the status of a route that ends it.
+func Follow(routes []Route, r *http.Request) (path string, header http.Header, status int) {
 	path, _, _ = strings.Cut(r.URL.RequestURI(), "?") // as the caller wrote it, escapes and all
-	headers = map[string]string{}
+	header = http.Header{}
 	for _, route := range routes {
 		if !route.IsFor(r, path) {
 			continue
 		}
 		for name, value := range route.Headers {
-			headers[name] = route.fill(value, path)
+			header.Set(name, route.fill(value, path))
 		}
 		if route.Dest != "" {
 			path = route.fill(route.Dest, path)
 		}
 		if !route.Continue {
-			return path, headers, route.Status
+			return path, header, route.Status
 		}
 	}
-	return path, headers, 0
+	return path, header, 0
 }
 
 // IsFor tells whether the route is for a request that has come to a path.

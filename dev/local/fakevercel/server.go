@@ -60,11 +60,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Vercel-Id", requestID)
 	r.Header.Set("X-Vercel-Id", requestID)
 
-	at, headers, status := Follow(s.Routes, r)
-	for name, value := range headers {
-		w.Header().Set(name, value)
-	}
-	if location := headers["Location"]; location != "" && r.URL.RawQuery != "" {
+	at, header, status := Follow(s.Routes, r)
+	maps.Copy(w.Header(), header)
+	if location := header.Get("Location"); location != "" && r.URL.RawQuery != "" {
 		w.Header().Set("Location", location+"?"+r.URL.RawQuery)
 	}
 	if status != 0 {
