@@ -64,8 +64,9 @@ func New(cfg Config) *Clerk {
 	}
 	c.mux.Handle("GET /npm/", serveScripts(cfg.Scripts))
 	c.mux.HandleFunc("GET /img/{id}", c.servePicture)
+	c.mux.HandleFunc("GET /.well-known/jwks.json", c.serve(c.getKeys))
 	for pattern, answer := range c.frontend() {
-		c.mux.HandleFunc(pattern, c.serve(answer))
+		c.mux.HandleFunc(pattern, c.serve(c.withClient(answer)))
 	}
 	for pattern, answer := range c.backend() {
 		c.mux.HandleFunc(pattern, c.serve(c.withSecret(answer)))

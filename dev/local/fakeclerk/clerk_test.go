@@ -142,7 +142,7 @@ func TestAnAccountThatIsDeletedIsGoneEverywhere(t *testing.T) {
 	begun := waiting.want(200, "", "POST /v1/client/sign_ins", "identifier", "ada")
 	b.want(200, "", "DELETE /v1/me")
 	phone.want(401, "authentication_invalid", "POST "+onPhone+"/tokens")
-	waiting.want(404, "", "POST /v1/client/sign_ins/"+begun.Response.ID+"/attempt_first_factor", "strategy", "password", "password", Password)
+	waiting.want(422, "form_identifier_not_found", "POST /v1/client/sign_ins/"+begun.Response.ID+"/attempt_first_factor", "strategy", "password", "password", Password)
 	list, err := users(t, c, c.secret, &clerkuser.ListParams{UserIDs: []string{Ada, Grace}})
 	if err != nil || len(list.Users) != 1 || list.Users[0].ID != Grace {
 		t.Errorf("functions see %+v, %v; want Grace alone: Ada's posts have no author", list, err)

@@ -42,17 +42,18 @@ type session struct {
 	Created    time.Time
 }
 
+// A clientAnswerer is an answerer of a browser that may be signed in.
+type clientAnswerer = func(*http.Request, *client) (any, *refusal)
+
 // frontend is the part of Clerk's Frontend API that ClerkJS asks for when
 // people sign up, in and out with a password, and edit their profile.
-func (c *Clerk) frontend() map[string]answerer {
-	return map[string]answerer{
-		"GET /.well-known/jwks.json": c.getKeys,
-
+func (c *Clerk) frontend() map[string]clientAnswerer {
+	return map[string]clientAnswerer{
 		"POST /v1/dev_browser": newDevBrowser,
 		"/v1/environment":      getEnvironment,
 
-		"POST /v1/client/sign_ins":                           c.createSignIn,
-		"POST /v1/client/sign_ins/{id}/attempt_first_factor": c.attemptPassword,
+		"POST /v1/client/sign_ins":                           c.signIn,
+		"POST /v1/client/sign_ins/{id}/attempt_first_factor": c.signIn,
 		"POST /v1/client/sign_ups":                           c.signUp,
 
 		"GET /v1/client":                       c.getClient,
@@ -68,37 +69,31 @@ func (c *Clerk) frontend() map[string]answerer {
 
 // newDevBrowser answers for keys of *.accounts.dev hosts, whose ClerkJS then
 // sends the id along instead of relying on a cookie.
-func newDevBrowser(http.ResponseWriter, *http.Request) (any, *refusal) {
-	return object{"id": newID("dvb")}, nil
-}
+func newDevBrowser(*http.Request, *client) (any, *refusal) { return object{"id": newID("dvb")}, nil }
 
-func getEnvironment(http.ResponseWriter, *http.Request) (any, *refusal) { return environment, nil }
+func getEnvironment(*http.Request, *client) (any, *refusal) { return environment, nil }
 
-// clientOf is the browser's client, or nil when it has none yet.
-func (c *Clerk) clientOf(r *http.Request) *client {
-	key := r.Form.Get(devBrowser)
-	for _, cookie := range r.CookiesNamed(clientCookie) {
-		key = cmp.Or(key, cookie.Value)
-	}
-	cl := c.Clients[key]
-	if cl != nil && cl.Session != nil && (time.Since(cl.Session.Created) > sessionLife || c.userByID(cl.Session.UserID) == nil) {
-		cl.Session = nil
-	}
-	return cl
-}
-
-// ensureClient makes the browser's client when it has none, and a cookie for
-// it. The page is of our own site in both forms: the same origin in the proxy's,
+// withClient finds the browser's client. A browser that has none gets one, and a cookie
+// for it. The page is of our own site in both forms: the same origin in the proxy's,
 // a parent domain of ours when deployed.
-func (c *Clerk) ensureClient(w http.ResponseWriter, r *http.Request) *client {
-	if cl := c.clientOf(r); cl != nil {
-		return cl
+func (c *Clerk) withClient(answer clientAnswerer) answerer {
+	return func(w http.ResponseWriter, r *http.Request) (any, *refusal) {
+		key := r.Form.Get(devBrowser)
+		for _, cookie := range r.CookiesNamed(clientCookie) {
+			key = cmp.Or(key, cookie.Value)
+		}
+		cl := c.Clients[key]
+		if cl == nil {
+			cl, key = &client{ID: newID("client")}, cmp.Or(key, newID("key"))
+			http.SetCookie(w, &http.Cookie{Name: clientCookie, Value: key, Path: "/", MaxAge: int(sessionLife.Seconds()),
+				HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil})
+			c.Clients[key] = cl
+		}
+		if s := cl.Session; s != nil && (time.Since(s.Created) > sessionLife || c.userByID(s.UserID) == nil) {
+			cl.Session = nil
+		}
+		return answer(r, cl)
 	}
-	cl, key := &client{ID: newID("client")}, cmp.Or(r.Form.Get(devBrowser), newID("key"))
-	http.SetCookie(w, &http.Cookie{Name: clientCookie, Value: key, Path: "/", MaxAge: int(sessionLife.Seconds()),
-		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil})
-	c.Clients[key] = cl
-	return cl
 }
 
 // wrapped is the form of most answers: the resource, and the client as it now
@@ -107,10 +102,7 @@ func (c *Clerk) wrapped(resource any, cl *client) object {
 	return object{"response": resource, "client": c.showClient(cl)}
 }
 
-func (c *Clerk) showClient(cl *client) any {
-	if cl == nil {
-		return nil
-	}
+func (c *Clerk) showClient(cl *client) object {
 	shown := object{"object": "client", "id": cl.ID, "sessions": []any{}}
 	if cl.Session != nil {
 		shown["sessions"], shown["last_active_session_id"] = []any{c.showSession(cl.Session)}, cl.Session.ID
@@ -130,34 +122,19 @@ func (c *Clerk) showSignIn(u *user, status string, sessionID any) object {
 		"supported_first_factors": []any{object{"strategy": "password"}}, "created_session_id": sessionID, "user_data": c.showUser(u)}
 }
 
-func (c *Clerk) getClient(_ http.ResponseWriter, r *http.Request) (any, *refusal) {
-	return object{"response": c.showClient(c.clientOf(r))}, nil
+func (c *Clerk) getClient(_ *http.Request, cl *client) (any, *refusal) {
+	return object{"response": c.showClient(cl)}, nil
 }
 
 // Signing in and up
 
-// createSignIn takes the identifier, and the password too where ClerkJS had it
-// filled in by the browser.
-func (c *Clerk) createSignIn(w http.ResponseWriter, r *http.Request) (any, *refusal) {
-	u := c.userByName(r.Form.Get("identifier"))
-	if u == nil {
-		return nil, refuseField("form_identifier_not_found", "identifier", "Couldn't find your account.")
-	}
-	return c.signIn(w, r, u)
-}
-
-func (c *Clerk) attemptPassword(w http.ResponseWriter, r *http.Request) (any, *refusal) {
-	u := c.userByID(strings.TrimPrefix(r.PathValue("id"), "sia_"))
-	if u == nil {
-		return nil, refuse(http.StatusNotFound, "resource_not_found", "", "No such sign-in: start again.")
-	}
-	return c.signIn(w, r, u)
-}
-
-// signIn begins a sign-in, and ends it where the request has the password.
-func (c *Clerk) signIn(w http.ResponseWriter, r *http.Request, u *user) (any, *refusal) {
-	cl := c.ensureClient(w, r)
+// signIn begins a sign-in, and ends it where the request has the password: the second one
+// of a sign-in, or the first where the browser filled it in.
+func (c *Clerk) signIn(r *http.Request, cl *client) (any, *refusal) {
+	u := cmp.Or(c.userByName(r.Form.Get("identifier")), c.userByID(strings.TrimPrefix(r.PathValue("id"), "sia_")))
 	switch {
+	case u == nil:
+		return nil, refuseField("form_identifier_not_found", "identifier", "Couldn't find your account.")
 	case cl.Session != nil:
 		return nil, sessionExists
 	case r.Form.Get("strategy") == "":
@@ -186,9 +163,8 @@ func (c *Clerk) checkUsername(name string) *refusal {
 }
 
 // signUp takes everything in the one call that ClerkJS makes of its form.
-func (c *Clerk) signUp(w http.ResponseWriter, r *http.Request) (any, *refusal) {
+func (c *Clerk) signUp(r *http.Request, cl *client) (any, *refusal) {
 	name, password := r.Form.Get("username"), r.Form.Get("password")
-	cl := c.ensureClient(w, r)
 	if cl.Session != nil {
 		return nil, sessionExists
 	}
@@ -213,10 +189,9 @@ func startSession(cl *client, u *user) {
 
 // withSession finds the browser's own session, which must be the one in the path, if
 // there is one. ClerkJS reacts to the 401 by asking who is signed in.
-func (c *Clerk) withSession(answer func(*http.Request, *client, *user) (any, *refusal)) answerer {
-	return func(_ http.ResponseWriter, r *http.Request) (any, *refusal) {
-		cl := c.clientOf(r)
-		if cl == nil || cl.Session == nil || cl.Session.ID != cmp.Or(r.PathValue("id"), cl.Session.ID) {
+func (c *Clerk) withSession(answer func(*http.Request, *client, *user) (any, *refusal)) clientAnswerer {
+	return func(r *http.Request, cl *client) (any, *refusal) {
+		if cl.Session == nil || cl.Session.ID != cmp.Or(r.PathValue("id"), cl.Session.ID) {
 			return nil, refuse(http.StatusUnauthorized, "authentication_invalid", "", "You are signed out.")
 		}
 		return answer(r, cl, c.userByID(cl.Session.UserID))
@@ -231,11 +206,8 @@ func (c *Clerk) newToken(r *http.Request, cl *client, u *user) (any, *refusal) {
 	return object{"object": "token", "jwt": c.sessionToken(cl.Session.ID, u.ID, cmp.Or(r.Header.Get("Origin"), c.origin))}, nil
 }
 
-func (c *Clerk) signOut(_ http.ResponseWriter, r *http.Request) (any, *refusal) {
-	cl := c.clientOf(r)
-	if cl != nil {
-		cl.Session = nil
-	}
+func (c *Clerk) signOut(_ *http.Request, cl *client) (any, *refusal) {
+	cl.Session = nil
 	return object{"response": c.showClient(cl)}, nil
 }
 

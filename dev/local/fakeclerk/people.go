@@ -121,10 +121,7 @@ var initials = template.Must(template.New("").Parse(initialsText))
 // servePicture answers /img/<user id>.
 func (c *Clerk) servePicture(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
-	var u user
-	if found := c.userByID(r.PathValue("id")); found != nil {
-		u = *found
-	}
+	u := *cmp.Or(c.userByID(r.PathValue("id")), &user{})
 	c.mu.Unlock()
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'") // opened by itself it is a document
