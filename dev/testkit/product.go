@@ -65,16 +65,13 @@ func StartIn(tb testing.TB, root string, environment map[string]string) *Product
 	port := FreePort()
 	command := exec.Command(Binary(tb), "-race")
 	command.Dir = root
+	command.Env = append(os.Environ(), fmt.Sprint("PORT=", port), "WARBLE_DATA="+tb.TempDir(), "GORACE=atexit_sleep_ms=0")
 	// Set to nothing rather than left out: a developer's .env.local names a
 	// real database and must not be read here.
-	command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), fmt.Sprint("PORT=", port), "WARBLE_DATA=" + tb.TempDir(), "FRESH=",
-		"DATABASE_URL=", "CLERK_PUBLISHABLE_KEY=", "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY=", "CLERK_SECRET_KEY=", "CLERK_JWT_KEY=",
-		"CLERK_API_URL=", "CLERK_AUTHORIZED_PARTIES=", "POST_INTERVAL=", "VERCEL_URL=", "VERCEL_BRANCH_URL=",
-		"VERCEL_PROJECT_PRODUCTION_URL=", "GORACE=atexit_sleep_ms=0"}
-	for _, variable := range os.Environ() {
-		if strings.HasPrefix(variable, "GO") { // it builds the functions
-			command.Env = append(command.Env, variable)
-		}
+	for _, name := range strings.Fields("FRESH DATABASE_URL CLERK_PUBLISHABLE_KEY NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY CLERK_SECRET_KEY " +
+		"CLERK_JWT_KEY CLERK_API_URL CLERK_PROXY_URL NEXT_PUBLIC_CLERK_PROXY_URL CLERK_AUTHORIZED_PARTIES POST_INTERVAL " +
+		"VERCEL_ENV VERCEL_URL VERCEL_BRANCH_URL VERCEL_PROJECT_PRODUCTION_URL") {
+		command.Env = append(command.Env, name+"=")
 	}
 	for name, value := range environment {
 		command.Env = append(command.Env, name+"="+value)

@@ -8,6 +8,11 @@ import (
 	"testing"
 
 	"github.com/vercel/go-bridge/go/bridge"
+
+	"warble/dev/local/fakeclerk"
+	"warble/dev/testkit"
+	"warble/dev/testkit/artifact"
+	"warble/dev/testkit/mariadb"
 )
 
 // What the bridge in a function cannot parse ends the function's process, before
@@ -15,7 +20,9 @@ import (
 // vercel.json can only ask for a parameter by its name; such a request fails, and
 // the next one is answered by a new process.
 func TestRequestsThatTheBridgeCannotParseFailNobodyElse(t *testing.T) {
-	s, _ := serve(t)
+	server := mariadb.Start(t)
+	testkit.Database(t, server.URL())
+	s := artifact.Start(t, testkit.StartClerk(t, fakeclerk.Config{}).Environment(server.URL(), nil), 1)
 	// Past net/http, which refuses or escapes some of this before our server sees it.
 	ask := func(method, path, query string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(method, "/", nil)

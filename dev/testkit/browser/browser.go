@@ -198,8 +198,11 @@ func (tab *Tab) StopIntercepting() {
 // resolve does to a request what was decided. Errors mean that the page does not
 // wait for it any more.
 func (tab *Tab) resolve(e *fetch.EventRequestPaused) {
+	fail := func(reason network.ErrorReason) {
+		_, _ = chromedp.Call(tab.ctx, fetch.FailRequest, fetch.FailRequestParams{RequestID: e.RequestID, ErrorReason: reason})
+	}
 	if e.ResponseStatusCode != 0 || e.ResponseErrorReason != "" { // the answer to one to lose
-		_, _ = chromedp.Call(tab.ctx, fetch.FailRequest, fetch.FailRequestParams{RequestID: e.RequestID, ErrorReason: network.ErrorReasonConnectionReset})
+		fail(network.ErrorReasonConnectionReset)
 		return
 	}
 	tab.mu.Lock()
@@ -211,7 +214,7 @@ func (tab *Tab) resolve(e *fetch.EventRequestPaused) {
 	}
 	switch {
 	case outcome.Block:
-		_, _ = chromedp.Call(tab.ctx, fetch.FailRequest, fetch.FailRequestParams{RequestID: e.RequestID, ErrorReason: network.ErrorReasonBlockedByClient})
+		fail(network.ErrorReasonBlockedByClient)
 	case outcome.Status != 0:
 		var header []*fetch.HeaderEntry
 		for name, value := range outcome.Header {
