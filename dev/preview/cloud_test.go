@@ -74,7 +74,7 @@ func (c *cloud) put(at string, fields thing) thing {
 // deploy is what Vercel does with each commit that is pushed.
 func (c *cloud) deploy(gitBranch, commit string) {
 	c.clock++
-	id, meta := strconv.Itoa(c.clock), thing{"githubCommitSha": commit, "githubCommitRef": gitBranch}
+	id, meta := fmt.Sprintf("%s/%d", commit, c.clock), thing{"githubCommitSha": commit, "githubCommitRef": gitBranch}
 	c.put(deployments+id, thing{"uid": id, "name": "warble", "createdAt": c.clock, "meta": meta})
 }
 
@@ -127,6 +127,9 @@ func (c *cloud) answer(r *http.Request, text []byte) (status int, answer any) {
 		return http.StatusOK, thing{"data": listed, "next_page": next}
 	case post && strings.HasSuffix(at, "/passwords") && branch["ready"] == true && branch["production"] == false &&
 		(asked["role"] == "admin") == (asked["ttl"] != nil): // what a cancelled job leaves must end
+		if branch["mute"] == true {
+			return http.StatusCreated, asked
+		}
 		asked["id"], asked["username"], asked["plain_text"], asked["access_host_url"] = id, "u@"+id, "p@"+secretMark+id, "db.example"
 		return http.StatusCreated, c.put(all+id, asked)
 	case get && all == variables:
@@ -135,14 +138,12 @@ func (c *cloud) answer(r *http.Request, text []byte) (status int, answer any) {
 		maps.Copy(asked, thing{"id": id, "updatedAt": c.clock})
 		return http.StatusCreated, thing{"created": c.put(all+id, asked)}
 	case get && all == deployments && r.FormValue("projectId") == "prj_1" && r.FormValue("target") == "preview":
-		return http.StatusOK, thing{"deployments": c.list(func(_ string, d thing) bool {
-			meta, _ := d["meta"].(thing)
-			return meta["githubCommitSha"] == r.FormValue("meta-githubCommitSha") && d["target"] == nil
-		})}
+		return http.StatusOK, thing{"deployments": c.below(deployments+r.FormValue("meta-githubCommitSha"), "")}
 	case post && at == "api.vercel.com/v13/deployments" && r.FormValue("forceNew") == "1" && asked["target"] == nil:
-		if again := maps.Clone(c.things[deployments+fmt.Sprint(asked["deploymentId"])]); again != nil && name == "warble" {
-			again["uid"], again["createdAt"] = id, c.clock
-			return http.StatusOK, c.put(deployments+id, again)
+		if old := c.things[deployments+fmt.Sprint(asked["deploymentId"])]; old != nil && name == "warble" {
+			meta := old["meta"].(thing)
+			c.deploy(fmt.Sprint(meta["githubCommitRef"]), fmt.Sprint(meta["githubCommitSha"]))
+			return http.StatusOK, nil
 		}
 	case at == "make.example/": // make push, with its arguments, environment and input
 		for at, p := range c.things {

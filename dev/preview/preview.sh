@@ -131,12 +131,13 @@ create_password() {
 }
 
 # find_variable sets since to when the DATABASE_URL that is this git branch's alone
-# was set, in milliseconds, or to missing, and ids to its id. There may be several.
+# was set, in milliseconds, and ids to its id. Where there are several, since is
+# missing, as where there is none.
 find_variable() {
   must GET "$vercel/v10/projects/$VERCEL_PROJECT_ID/env?$team" || return
   found=$(printf %s "$answer" | jq -er --arg git_branch "$git_branch" '.envs |
     map(select(.key == "DATABASE_URL" and .gitBranch == $git_branch and ([.target] | flatten) == ["preview"])) |
-    "\(map(.updatedAt // .createdAt) | max // "missing") \(map(.id) | join(" "))"') || return
+    "\(if length == 1 then .[0] | .updatedAt // .createdAt else "missing" end) \(map(.id) | join(" "))"') || return
   since=${found%% *}
   ids=${found#* }
 }
@@ -195,11 +196,10 @@ open() {
     variable=$(printf %s "$url" | jq -R --arg git_branch "$git_branch" \
       '{type: "sensitive", key: "DATABASE_URL", value: ., target: ["preview"], gitBranch: $git_branch}')
     must POST "$vercel/v10/projects/$VERCEL_PROJECT_ID/env?$team" "$variable"
-    find_variable
   fi
 
-  # A deployment has the variables of its own time. One of this commit that is
-  # older than the variable is made again; a younger one has it already.
+  # A deployment has the variables of its own time. One of this commit that is older
+  # than the variable, as all are than one set now, is made again; a younger one has it.
   must GET "$vercel/v6/deployments?projectId=$VERCEL_PROJECT_ID&target=preview&meta-githubCommitSha=$commit&limit=100&$team"
   old=$(printf %s "$answer" | jq -c --arg git_branch "$git_branch" --arg since "$since" '
     [.deployments[] | select(.meta.githubCommitRef == $git_branch)] |

@@ -42,10 +42,9 @@ func deployed() cloud {
 		variables + "id4":      {"id": "id4", "key": "CLERK_SECRET_KEY", "target": []any{"preview"}, "gitBranch": gitBranch},
 		variables + "id5":      {"id": "id5", "key": "DATABASE_URL", "target": []any{"preview", "production"}, "gitBranch": gitBranch},
 	}}
-	for _, gitBranch := range []string{gitBranch, gitBranch, gitBranch, "other"} {
+	for _, gitBranch := range []string{gitBranch, gitBranch, "other"} {
 		c.deploy(gitBranch, commit)
 	}
-	c.put(deployments+"1001", thing{"target": "production"})
 	return c
 }
 
@@ -60,7 +59,7 @@ func branchOf(gitBranch string) string {
 }
 
 // kind says what a thing is for the previews of a git branch: their branch, password,
-// variable or deployment, or the rest.
+// variable or deployment of a commit, or the rest.
 func kind(at string, is thing, gitBranch string) string {
 	own := branches + branchOf(gitBranch)
 	meta, _ := is["meta"].(thing)
@@ -71,8 +70,8 @@ func kind(at string, is thing, gitBranch string) string {
 		return "password"
 	case is["key"] == "DATABASE_URL" && is["gitBranch"] == gitBranch && same(is["target"], "[preview]"):
 		return "variable"
-	case meta["githubCommitRef"] == gitBranch && is["target"] == nil:
-		return "deployment"
+	case meta["githubCommitRef"] == gitBranch:
+		return fmt.Sprint("deployment of ", meta["githubCommitSha"])
 	}
 	return "rest"
 }
@@ -162,7 +161,7 @@ func step(t *testing.T, before cloud, refusal string, args ...string) (after clo
 			t.Errorf("the next run takes variable and password for a pair")
 		}
 	}
-	switch left, deployed := len(branch)+len(variable), after.of(gitBranch, "deployment"); {
+	switch left, deployed := len(branch)+len(variable), after.of(gitBranch, "deployment of "+args[2]); {
 	case ok != (failed+refusal == "") || !strings.Contains(log, refusal):
 		t.Errorf("it ends well: %v; call %q failed, and it has to refuse with %q", ok, failed, refusal)
 	case failed != "" && !after.kill && !strings.Contains(log, "503") && !strings.Contains(log, "curl: (18)"),
@@ -175,11 +174,8 @@ func step(t *testing.T, before cloud, refusal string, args ...string) (after clo
 	case action != "open" || !ok || gitBranch == "main":
 	case left != 2 || len(branch) != 1 || branch[0]["schema"] != true || len(passwords) != 1 || passwords[0]["role"] != "readwriter":
 		t.Errorf("want one branch with the schema, one password that reads and writes, and one variable")
-	default:
-		newest := deployed[len(deployed)-1]
-		if newest["meta"].(thing)["githubCommitSha"] != args[2] || newest["createdAt"].(int) < variable[0]["updatedAt"].(int) {
-			t.Errorf("want the commit deployed after the variable was set; deployed are %v", deployed)
-		}
+	case len(deployed) > 0 && deployed[len(deployed)-1]["createdAt"].(int) < variable[0]["updatedAt"].(int):
+		t.Errorf("want the commit deployed after the variable was set; deployed are %v", deployed)
 	}
 	if t.Failed() {
 		t.Fatalf("%q, call %d of %d fails, late %v, killed %v. There are %v, %v, %v. It says: %s",
@@ -195,13 +191,20 @@ func TestAPullRequestGetsItsDatabaseAndLosesIt(t *testing.T) {
 	if n := strings.Count(log, "::add-mask::p@"); n != 2 || strings.Count(log, "::add-mask::mysql://") != 2 {
 		t.Errorf("the log is told to hide %d passwords; want two, and their addresses: %s", n, log)
 	}
-	// The next commit finds it all, and Vercel's own deployment of it is right.
+	// The next run, of this commit or another, finds it all, and a deployment that is right.
 	first.things = maps.Clone(first.things)
 	first.deploy(gitBranch, "4567def")
-	next, log := step(t, first, "", "open", gitBranch, "4567def")
-	if !same(next.things, first.things) || len(first.of(gitBranch, "deployment")) != 4 {
-		t.Errorf("there are %v; want all as before, and one deployment made again: %s", next.things, log)
+	for _, pushed := range []string{commit, "4567def"} {
+		next, log := step(t, first, "", "open", gitBranch, pushed)
+		if !same(next.things, first.things) || len(first.of(gitBranch, "deployment of "+commit)) != 3 {
+			t.Errorf("there are %v; want all as before, and one deployment made again: %s", next.things, log)
+		}
 	}
+	// Of several variables nobody knows which one counts. A commit may not be deployed yet.
+	first.put(variables+"twice", first.of(gitBranch, "variable")[0])["id"] = "twice"
+	step(t, first, "", "open", gitBranch, commit)
+	step(t, deployed(), "", "open", gitBranch, "89abcde")
+	step(t, deployed(), "the commit", "open", gitBranch, "")
 	again, log, ok := run(t, "jq", deployed(), "open", gitBranch, commit)
 	if !ok || !same(again.calls, first.calls) {
 		t.Errorf("ok %v, calls %q; with the real jq want the same as with gojq: %s", ok, again.calls, log)
@@ -256,7 +259,6 @@ func TestAnyStepMayFailAndNoDatabaseIsSharedOrLeft(t *testing.T) {
 func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 	open, _ := step(t, deployed(), "", "open", gitBranch, commit)
 	own := branches + branchOf(gitBranch)
-	production, stuck := thing{"production": true}, thing{"ready": false, "stuck": true}
 	for name, test := range map[string]struct {
 		change                            func(*cloud)
 		removed, actions, branch, refusal string
@@ -264,11 +266,12 @@ func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 		"production's git branch": {func(*cloud) {}, "", "open close", "main", ""},
 		"a flag":                  {func(*cloud) {}, "", "open close", "-rf", "begins with a dash"},
 		"no action":               {func(*cloud) {}, "", "reopen", gitBranch, "open or close"},
-		"promoted to production":  {func(c *cloud) { c.put(own, production) }, "variable", "open close", gitBranch, "a production branch"},
+		"promoted to production":  {func(c *cloud) { c.put(own, thing{"production": true}) }, "variable", "open close", gitBranch, "a production branch"},
 		"a token for no branch":   {func(c *cloud) { delete(c.things, branches+"main") }, everything, "open close", gitBranch, "/main: 404"},
 		"no right to make one":    {func(c *cloud) { c.fail = 3 }, everything, "open", gitBranch, ""},
 		"an old password stays":   {func(c *cloud) { c.fail = 7 }, "variable", "open", gitBranch, ""},
-		"never ready":             {func(c *cloud) { c.put(own, stuck) }, "", "open", gitBranch, "ten minutes"},
+		"never ready":             {func(c *cloud) { c.put(own, thing{"ready": false, "stuck": true}) }, "", "open", gitBranch, "ten minutes"},
+		"no password is shown":    {func(c *cloud) { c.put(own, thing{"mute": true}) }, "", "open", gitBranch, "shows no password"},
 		"passwords of people": {func(c *cloud) { // a page before ours, with names like these
 			for i := range 150 {
 				c.put(fmt.Sprint(own, "/passwords/0", i), thing{"id": fmt.Sprint("0", i), "name": "Ada's preview and push"})
@@ -290,19 +293,13 @@ func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 
 // An action's tag can be moved to other code, which would get the tokens.
 func TestActionsOfTheWorkflowsArePinned(t *testing.T) {
-	files, err := filepath.Glob("../../.github/workflows/*.yml")
-	if err != nil || len(files) < 2 {
-		t.Fatalf("workflows: %v, %v", files, err)
+	uses, err := exec.Command("grep", "-r", "uses:", "../../.github/workflows").Output()
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.Lines(string(text)) {
-			if strings.Contains(line, "uses:") && !regexp.MustCompile(`uses: [\w./-]+@[0-9a-f]{40} # v\d`).MatchString(line) {
-				t.Errorf("%s: %s; want a commit, and its version in a comment", filepath.Base(file), strings.TrimSpace(line))
-			}
+	for line := range strings.Lines(string(uses)) {
+		if !regexp.MustCompile(`uses: [\w./-]+@[0-9a-f]{40} # v\d`).MatchString(line) {
+			t.Errorf("%s; want a commit, and its version in a comment", strings.TrimSpace(line))
 		}
 	}
 }
