@@ -24,10 +24,15 @@ const (
 func TestWhatRacingPeopleAreToldIsTrueInSomeOrder(t *testing.T) {
 	t.Parallel()
 	seed, duration := random(t, raceFor)
-	for name, interval := range map[string]time.Duration{"no limit": 0, "one post a second": time.Second} {
+	for name, interval := range map[string]time.Duration{"no limit, 8 processes of each function": 0, "one post a second, one process for all": time.Second} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := deploy(t, 8, map[string]string{"POST_INTERVAL": fmt.Sprint(interval.Seconds())})
+			var s *site
+			if environment := map[string]string{"POST_INTERVAL": fmt.Sprint(interval.Seconds())}; interval == 0 {
+				s = deploy(t, 8, environment)
+			} else {
+				s = oneProcess(t, environment)
+			}
 			answers := map[string]int{}
 			want := []string{"create 201", "create 200", "create 422", "edit 200", "edit 404", "delete 204", "delete 404", "clear 200", "clear 403", "get 200", "get 404", "list 200"}
 			if interval > 0 {
@@ -60,12 +65,7 @@ func TestWhatRacingPeopleAreToldIsTrueInSomeOrder(t *testing.T) {
 // but one of them, again and again: nobody may be turned away for that.
 func TestADeletionAmongRacingCreatesTurnsNobodyAway(t *testing.T) {
 	t.Parallel()
-	environment := map[string]string{"POST_INTERVAL": "86400"} // both unique keys take part
-	t.Run("a process for each caller", func(t *testing.T) { deleteAmongCreates(t, deploy(t, racers, environment)) })
-	t.Run("one process for all", func(t *testing.T) { deleteAmongCreates(t, oneProcess(t, environment)) })
-}
-
-func deleteAmongCreates(t *testing.T, s *site) {
+	s := deploy(t, racers, map[string]string{"POST_INTERVAL": "86400"}) // a process for each caller; both unique keys take part
 	_, duration := random(t, raceFor)
 	var rounds []*round
 	answers, took := map[string]int{}, []time.Duration{}
@@ -91,8 +91,8 @@ func deleteAmongCreates(t *testing.T, s *site) {
 		rounds = append(rounds, r)
 	}
 	slices.Sort(took)
-	fmt.Printf("trust: %s, %d rounds of %d callers; 99 of 100 answered within %v, all within %v; %v; %+v\n",
-		t.Name(), len(rounds), racers, took[len(took)*99/100].Round(time.Millisecond), took[len(took)-1].Round(time.Millisecond), answers, s.explain(t, rounds))
+	fmt.Printf("trust: %d rounds of %d callers; 99 of 100 answered within %v, all within %v; %v; %+v\n",
+		len(rounds), racers, took[len(took)*99/100].Round(time.Millisecond), took[len(took)-1].Round(time.Millisecond), answers, s.explain(t, rounds))
 	s.checkFailures(t)
 	if answers["create 201"] < len(rounds)/2 {
 		t.Error("the deletion mostly met no create: this run shows too little")

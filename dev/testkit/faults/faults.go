@@ -27,26 +27,15 @@ type Proxy struct {
 	url url.URL // the database's, with the proxy's own host and port
 
 	mu          sync.Mutex
-	database    string       // host and port
-	listener    net.Listener // nil while down
-	open        map[*connection]bool
-	connections int // accepted so far
+	database    string            // host and port
+	listener    net.Listener      // nil while down
+	open        map[net.Conn]bool // both ends of each connection
+	connections int               // accepted so far
 	commands    []string
 	delay       time.Duration
 	hung        bool
 	resumed     sync.Cond // hung is false again
 	swallow     *string   // what SwallowAnswer waits for
-}
-
-// connection is one from a client, and the one to the database that belongs to it.
-type connection struct {
-	client, server net.Conn
-	swallow        bool // the next bytes from the server are lost; with the proxy's mu
-}
-
-func (c *connection) close() {
-	c.client.Close()
-	c.server.Close()
 }
 
 // New forwards a free loopback port to the database of a DATABASE_URL until the
@@ -57,7 +46,7 @@ func New(tb testing.TB, databaseURL string) *Proxy {
 	if err != nil {
 		tb.Fatalf("start fault proxy: %v", err)
 	}
-	p := &Proxy{database: database.Host, url: *database, open: map[*connection]bool{}}
+	p := &Proxy{database: database.Host, url: *database, open: map[net.Conn]bool{}}
 	p.resumed.L = &p.mu
 	p.url.Host = fmt.Sprint("127.0.0.1:", testkit.FreePort())
 	p.Up()
@@ -82,33 +71,37 @@ func (p *Proxy) accept(listener net.Listener) {
 // forward passes on what a client and the database send, until one of them closes
 // the connection.
 func (p *Proxy) forward(listener net.Listener, client net.Conn) {
+	defer client.Close()
 	var database string
 	p.locked(func() { database = p.database })
 	server, err := net.Dial("tcp", database)
 	if err != nil {
-		client.Close()
 		return
 	}
-	c := &connection{client: client, server: server}
-	defer c.close()
+	defer server.Close()
+	var down, lose bool // lose: what the server sends next, guarded by mu
 	p.locked(func() {
-		if p.listener != listener { // it went down meanwhile
-			c.close()
-			return
+		if down = p.listener != listener; !down { // it may have gone down meanwhile
+			p.open[client], p.open[server] = true, true
+			p.connections++
 		}
-		p.open[c] = true
-		p.connections++
 	})
-	defer p.locked(func() { delete(p.open, c) })
+	if down {
+		return
+	}
+	defer p.locked(func() {
+		delete(p.open, client)
+		delete(p.open, server)
+	})
 
 	go func() {
-		defer c.close()
+		defer server.Close() // which ends the loop below
 		for {
 			packet, err := readPacket(client)
 			if err != nil {
 				return
 			}
-			p.unhung(func() { p.note(c, packet) })
+			p.unhung(func() { lose = p.note(packet) || lose })
 			if _, err := server.Write(packet); err != nil {
 				return
 			}
@@ -120,13 +113,13 @@ func (p *Proxy) forward(listener net.Listener, client net.Conn) {
 		if err != nil {
 			return
 		}
-		var delay time.Duration
-		p.locked(func() { delay = p.delay })
-		time.Sleep(delay)
+		var wait time.Duration
+		p.locked(func() { wait = p.delay })
+		time.Sleep(wait)
 		// A client sends a command only when it has the whole answer to the one
 		// before, so the first bytes after the chosen command are its answer.
 		var lost bool
-		p.unhung(func() { lost = c.swallow })
+		p.unhung(func() { lost = lose })
 		if lost {
 			return
 		}
@@ -171,7 +164,7 @@ func (p *Proxy) Down() {
 		p.listener.Close()
 		p.listener = nil
 		for c := range p.open {
-			c.close()
+			c.Close()
 		}
 	})
 }
@@ -253,12 +246,12 @@ func readPacket(from io.Reader) ([]byte, error) {
 	return packet, err
 }
 
-// note keeps the command that begins in a client's packet, if one does, and chooses
+// note keeps the command that begins in a client's packet, if one does, and tells
 // whether its answer is to be lost. The packets of a handshake answer the server's and so
 // are never number 0; the later packets of a command over 16 MB are not either.
-func (p *Proxy) note(c *connection, packet []byte) {
+func (p *Proxy) note(packet []byte) (lose bool) {
 	if packet[3] != 0 || len(packet) == headerBytes || packet[headerBytes] == comQuit {
-		return
+		return false
 	}
 	code, text := packet[headerBytes], packet[headerBytes+1:]
 	command := fmt.Sprintf("command %#02x", code)
@@ -266,7 +259,9 @@ func (p *Proxy) note(c *connection, packet []byte) {
 		command = strings.TrimSpace(string(text[:min(len(text), 1_000)]))
 	}
 	p.commands = append(p.commands, command)
-	if p.swallow != nil && strings.HasPrefix(command, *p.swallow) {
-		p.swallow, c.swallow = nil, true
+	lose = p.swallow != nil && strings.HasPrefix(command, *p.swallow)
+	if lose {
+		p.swallow = nil
 	}
+	return lose
 }
