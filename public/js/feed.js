@@ -117,7 +117,7 @@ export class Feed {
 
   /** One's own post is on its way. @param {Post} post */
   sending(post) {
-    if (this.#place.kind === 'post' || !belongs(this.#place, post)) return;
+    if (!belongs(this.#place, post)) return;
     this.shown.unshift(post);
     this.#view.put(post, null);
   }

@@ -113,7 +113,7 @@ async function deletePost(post) {
   const { id } = post;
   const signal = sessionSignal();
   await ask('Delete this post?', post.content, 'Delete');
-  tell('gone', { id, aloud: 'Post deleted.' });
+  tell('gone', { id });
   try {
     await requestAsMe(`/api/posts/${id}`, { method: 'DELETE' }, signal);
   } catch (error) {
@@ -121,6 +121,7 @@ async function deletePost(post) {
     if (stored) return tell('post', { post: stored, says: signal.aborted ? '' : `Not deleted: ${error.message}`, mood: 'wrong' });
   }
   rememberDeleted([id]);
+  tell('gone', { id, aloud: 'Post deleted.' }); // what was opened meanwhile has it still
   // Its unsaved edits go with it, but for one that is open in another tab.
   const draft = new Draft(desk, id);
   while (post.userId === me && await draft.open(me)) draft.discard();

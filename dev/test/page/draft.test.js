@@ -19,7 +19,8 @@ class Locks {
 
   /** What a tab asks. */
   of(tab) {
-    return { request: (name, options, held) => new Promise((done, refuse) => {
+    return { request: (name, { signal }, held) => new Promise((done, refuse) => {
+      assert(signal, 'a tab waits for a lock for ever');
       if (this.ended.has(tab)) return;
       this.waiting.push({ tab, name, held, done, refuse });
       queueMicrotask(() => this.grant());
@@ -367,4 +368,23 @@ const wrong = await mixAll(); // not in the test: the runner follows each promis
 
 test('no draft is lost, shown to another person or published twice', () => {
   if (wrong) throw wrong;
+});
+
+test('only a text that was sent before can have been published before', async () => {
+  const [{ draft }] = new World(randomFrom()).tabs;
+  draft.change('a text');
+  const isEarlier = () => draft.publish(async () => { throw { status: 422 }; }).catch(({ earlierText }) => Boolean(earlierText));
+  assert.deepEqual([await isEarlier(), await isEarlier(), await isEarlier()], [false, true, false]);
+});
+
+test('a reload finds the draft that was there, and not another one', async () => {
+  const [{ desk }] = new World(randomFrom()).tabs;
+  for (const text of ['one', 'two']) {
+    const draft = new Draft(desk);
+    draft.change(text);
+    draft.release();
+  }
+  const draft = new Draft(desk);
+  await draft.open('');
+  assert.equal(draft.text, 'two');
 });

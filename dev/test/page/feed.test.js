@@ -101,7 +101,7 @@ class Reader {
   trace = [];
   drawn = []; // what articles.js would show, by what it is told alone
   edited = new Set();
-  reading = false;
+  reading = new Set(); // looks and older posts: one of each at a time
   deleted = new Set(); // by its person, for good or on its way
   mine = new Map(); // texts of one's own posts, as their author last saw them; null where that is not known
   under = new Set(); // ids with a write on its way
@@ -140,20 +140,20 @@ class Reader {
   }
 
   /** Does what reads; a failure is left to the next read, as list.js and poll.js leave it. */
-  async read(act) {
-    if (this.reading) return;
-    this.reading = true;
+  async read(what, act) {
+    if (this.reading.has(what)) return;
+    this.reading.add(what);
     try {
       await act();
     } catch (error) {
       assert.equal(error.constructor.name, 'Problem', error.stack);
     } finally {
-      this.reading = false;
+      this.reading.delete(what);
     }
   }
 
   look() {
-    this.read(() => (this.feed.loaded ? this.feed.check() : this.feed.load()));
+    this.read('look', () => (this.feed.loaded ? this.feed.check() : this.feed.load()));
   }
 
   pressNew() {
@@ -227,9 +227,8 @@ class Reader {
     const user = pick([me, ...others]);
     if (user === me && this.under.size) return;
     server.delete(({ userId }) => userId === user);
-    const ids = this.feed.cleared(user);
-    for (const id of ids) this.deleted.add(id);
-    rememberDeleted(ids);
+    for (const post of [...this.feed.stored(), ...this.feed.waiting]) if (post.userId === user) this.deleted.add(post.id);
+    rememberDeleted(this.feed.cleared(user));
   }
 
   elsewhere() {
@@ -260,7 +259,7 @@ class Reader {
     [0.2, 'clear', () => this.clear()],
     [12, 'a write goes on', () => this.writes.splice(upTo(this.writes.length), 1).forEach((go) => go())],
     [10, 'look', () => this.look()],
-    [6, 'older', () => this.feed.loaded && this.read(() => this.feed.older())],
+    [6, 'older', () => this.feed.loaded && this.read('older', () => this.feed.older())],
     [5, 'new posts', () => this.pressNew()],
     [3, 'form', () => { const post = pick(this.feed.stored()); if (post && !this.edited.delete(post.id)) this.edited.add(post.id); }],
     [34, 'answer', () => this.answer()],
@@ -329,7 +328,7 @@ class Reader {
     for (let i = 0; this.feed.waiting.length || this.feed.next; i++) {
       assert(i < 500, 'older posts have no end');
       if (this.feed.waiting.length) this.pressNew();
-      else this.read(() => this.feed.older());
+      else this.read('older', () => this.feed.older());
       await this.calm();
     }
     assert.deepEqual(this.feed.stored().map(({ id }) => id), wanted.map(({ id }) => id), 'not each post can be reached');
@@ -379,4 +378,40 @@ test('a post of an earlier time than all that are shown can be reached, when it 
   await reader.calm();
   server.add(others[0], 100);
   await reader.reach();
+});
+
+test('one\'s own post stands over answers from before it, and below what one wrote on another device', async () => {
+  begin();
+  const { id } = server.add(me, 0);
+  remember(server.edit(id, 'as it was published'), true);
+  remember(server.edit(id, 'edited here'));
+  const reader = new Reader({ kind: 'all', id: '' });
+  for (const text of ['edited here', 'edited elsewhere']) {
+    reader.mine.set(id, text);
+    reader.look();
+    await settled();
+    for (const request of asked) deliver(request, server.answer(request.path, text === 'edited here' ? [] : server.stored));
+    await reader.calm(); // a CDN has nothing of before for an address that is new to it
+    assert.deepEqual(reader.feed.shown.map(({ content }) => content), [text]);
+    now += 1_000;
+    server.edit(id, 'edited elsewhere');
+  }
+});
+
+test('what is as it was is not drawn again, nor called new', async () => {
+  begin();
+  for (let n = 0; n < 5; n++, now++) server.add(others[0], 0);
+  const reader = new Reader({ kind: 'all', id: '' });
+  reader.look();
+  await reader.calm();
+  reader.feed.accepted(server.stored[4]); // an edit, in a place where it is shown
+  assert.equal(reader.drawn.length, 3);
+  server.add(others[0], 0);
+  for (const isNew of [true, false]) {
+    const { drawn } = reader;
+    const look = reader.feed.check();
+    await reader.calm();
+    assert.equal(await look, isNew);
+    assert.equal(reader.drawn, drawn);
+  }
 });

@@ -97,6 +97,9 @@ func newPosts(t *testing.T, s *site) {
 	const at = `[...document.querySelectorAll('article')].find((a) => a.innerText.includes('post 25'))`
 	const top = at + `.getBoundingClientRect().top`
 	was := browser.Eval[float64](tab, `(`+at+`.scrollIntoView(), `+top+`)`)
+	if header := browser.Eval[float64](tab, `document.querySelector('header').getBoundingClientRect().bottom`); was < header {
+		t.Errorf("a post that is scrolled to begins at %v, behind the header", was)
+	}
 
 	hide(tab, true)
 	browser.Eval[bool](tab, `new Promise((done) => setTimeout(done, 20_000, true))`) // the next look would be over
@@ -111,7 +114,7 @@ func newPosts(t *testing.T, s *site) {
 		want[slices.Index(want, edited)] += ", edited"
 	}
 	hide(tab, false)
-	tab.Wait(visibleButton("3 new posts"))
+	tab.Wait(visibleButton("3 new posts") + `?.getBoundingClientRect().top > 0`)
 	wantShown(tab, want...) // nothing is pushed under the reader's eyes
 	if now := browser.Eval[float64](tab, top); math.Abs(now-was) > 2 {
 		t.Errorf("what is being read moved from %v to %v when others wrote and deleted above", was, now)
@@ -127,6 +130,7 @@ func newPosts(t *testing.T, s *site) {
 	tab.Text("Trying again in")
 	tab.StopIntercepting()
 	tab.Wait(textOf(newest) + ` === 'post 90'`) // by itself
+	wantShown(tab, numbers(71, 90)...)
 	tab.NoText("Trying again")
 	reach(t, tab, append(numbers(51, 90), want...))
 
@@ -184,6 +188,8 @@ func buttonsFollowSession(t *testing.T, s *site) {
 		// As far as it goes: ClerkJS makes an entry of its own at signing out.
 		browser.Eval[bool](tab, `navigation.traverseTo(navigation.entries()[0].key).finished.then(() => true)`)
 		tab.Wait(`location.pathname === '/' && document.querySelectorAll('article').length === 2`)
+		browser.Eval[bool](tab, `document.dispatchEvent(new Event('session'))`) // which other places hear too
+		tab.Wait(`document.title === 'Warble'`)
 		if got := browser.Eval[string](tab, buttons); got != one.want {
 			t.Errorf("somebody signs in or out on another page; after Back there are buttons on %q; want %q", got, one.want)
 		}
@@ -211,6 +217,9 @@ func placeIsKept(t *testing.T, s *site) {
 	}
 	for _, stored := range []int{60, 63, 88} {
 		s.numbered(t, len(s.contents(t)), stored) // which counts the post alone
+		tab.Fail(reads, problem(503, ""))
+		tab.Reload() // and once more, before there is anything
+		tab.StopIntercepting()
 		tab.Reload()
 		kept(fmt.Sprintf("a reload while there are %d posts", stored))
 	}

@@ -15,3 +15,7 @@ test('what the first post needs is asked for at once, not file after file', () =
   const preloaded = [...read('index.html').matchAll(/<link rel="modulepreload" href="\/js\/(\w+\.js)">/g)].map(([, name]) => name);
   assert.deepEqual(preloaded.sort(), [...needed].sort());
 });
+
+test('who has switched JavaScript off is told that there is more', () => {
+  assert.match(read('index.html'), /<noscript>.*JavaScript.*<\/noscript>/);
+});

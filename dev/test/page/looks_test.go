@@ -62,6 +62,9 @@ func accessible(t *testing.T, s *site) {
 	tab.Press("form", "Publish")
 	tab.Text("Too long by 1.")
 	check("signed in, with too long a text")
+	if !browser.Eval[bool](tab, `[...document.querySelectorAll('.says')].every((e) => e.role === 'status') && document.querySelector('[aria-describedby=say-count]').id === 'say'`) {
+		t.Error("a screen reader does not tell what is said, or what is left of a text")
+	}
 	tab.Do("Clerk's menu", chromedp.Click(browser.UserButton), chromedp.WaitVisible(browser.SignOut))
 	judge("Clerk's menu", `'.cl-userButtonPopoverMain'`, colours)
 	tab.Keys(kb.Escape)

@@ -99,7 +99,7 @@ var promises = []struct {
 
 	{"editing is in place, and no key loses a text, also while one is composed", editing},
 	{"what ends in another place than it began in touches what it is about alone", endsElsewhere},
-	{"a mistake in what signs people in is in the console", mistakesShow},
+	{"a mistake in a module is in the console", mistakesShow},
 	{"an answer is to its own question, however soon the next one is asked", askedAgainAtOnce},
 	{"a refused edit or deletion is taken back with a message, and a lost answer shows what is true", refused},
 

@@ -48,31 +48,41 @@ func doubleClick(tab *browser.Tab) {
 
 func counter(t *testing.T, s *site) {
 	tab := s.as(t, "ada")
-	for _, one := range []struct{ text, count, says string }{
-		{" \n ", "0 / 200", "Write something first."},
-		{" \n x \t\n", "1 / 200", ""},
-		{strings.Repeat("🐦", 201), "201 / 200", "Too long by 1."},
-		{"from a\v spread\u001esheet", "20 / 200", "U+001E, after “spread”"}, // a vertical tab is a line end
+	for _, one := range []struct{ text, count, meter, says string }{
+		{" \n ", "0 / 200", "0", "Write something first."},
+		{" \n x \t\n", "1 / 200", "0.005", ""},
+		{strings.Repeat("🐦", 200), "200 / 200", "1", ""},
+		{strings.Repeat("🐦", 201), "201 / 200", "1,invalid", "Too long by 1."},
+		{"from a\v spread\u001esheet", "20 / 200", "0.1", "U+001E, after “spread”"}, // a vertical tab is a line end
 	} {
 		write(tab, one.text)
 		tab.Text(one.count)
+		const meter = `[document.querySelector('[data-meter]').style.getPropertyValue('--used'), document.querySelector('.over [aria-invalid=true]') && 'invalid'].filter(Boolean).join()`
+		tab.Wait(meter + ` === ` + browser.Quote(one.meter))
 		if one.says != "" {
 			tab.Press("form", "Publish")
 			tab.Text(one.says)
+			tab.Wait(`document.activeElement.matches('textarea')`)
 		}
 	}
 	const colours = `[getComputedStyle(document.querySelector('form .says')).color, getComputedStyle(document.querySelector('.motto')).color]`
 	if colour := browser.Eval[[]string](tab, colours); colour[0] == colour[1] {
 		t.Errorf("an error is %s, as a hint is", colour[0])
 	}
+	write(tab, "שלום")
+	tab.Wait(`getComputedStyle(document.querySelector('form textarea')).direction === 'rtl'`)
 	for key, modifier := range map[string]chromedp.Modifier{"Ctrl": chromedp.ModifierCtrl, "Cmd": chromedp.ModifierMeta} {
-		text := strings.Repeat("🐦", 190) + key
+		text := strings.Repeat("🐦", 190)
 		write(tab, text)
+		tab.Keys("\r" + key) // Enter alone is a line feed
 		tab.Keys("\r", modifier)
-		published(tab, text)
+		published(tab, text+"\n"+key)
 	}
-	if stored := s.contents(t); len(stored) != 2 {
-		t.Errorf("stored: %q; want two posts", stored)
+	browser.Eval[string](tab, draft+` = 'by an extension'`) // without an event
+	tab.Press("form", "Publish")
+	published(tab, "by an extension")
+	if stored := s.contents(t); len(stored) != 3 {
+		t.Errorf("stored: %q; want three posts", stored)
 	}
 }
 
@@ -83,8 +93,11 @@ func optimistic(t *testing.T, s *site) {
 	write(tab, "at once")
 	doubleClick(tab)
 	tab.Wait(textOf(newest) + ` === 'at once' && document.querySelector('` + newest + `').innerText.includes('On its way')`)
-	if browser.Eval[bool](tab, `Boolean(document.querySelector('`+newest+` button')?.checkVisibility())`) {
-		t.Error("a post can be edited before the server has it")
+	if !browser.Eval[bool](tab, `document.querySelector('form textarea').readOnly && document.querySelector('form .loud').ariaDisabled === 'true'`) {
+		t.Error("it looks as if one could write on")
+	}
+	if browser.Eval[bool](tab, `[...document.querySelectorAll('`+newest+` :is(button, [href^="/p/"])')].some((e) => e.checkVisibility())`) {
+		t.Error("a post can be edited or opened before the server has it")
 	}
 	s.proxy.Resume()
 	published(tab, "at once")

@@ -49,9 +49,9 @@ test('a link ends where its address does: what people have reported elsewhere', 
     '⟨https://a.example/x⟩,⟨https://b.example/y⟩', '⟨https://a.example⟩|⟨https://b.example⟩', '⟨https://a.example/x⟩→⟨https://b.example/y⟩',
     '⟨https://web.archive.org/web/2020/https://example.com/⟩', '⟨https://a.example/?to=https://b.example/⟩',
     '⟨https://ja.wikipedia.org/wiki/レオナルド・ダ・ヴィンチ⟩。', '⟨https://ca.wikipedia.org/wiki/Col·lecció⟩·', '⟨https://youtu.be/abcdefghi_-⟩ x',
-    '⟨https://a.example/x⟩(see here)', '⟨https://a.example/x⟩(a]b)', '⟨https://a.example/x⟩（a。）',
+    "⟨https://a.example/x⟩' ⟨https://a.example/x⟩^ x", '⟨https://a.example/x⟩(see here)', '⟨https://a.example/x⟩(a]b)', '⟨https://a.example/x⟩（a。）',
     '⟨https://example.com⟩. ⟨https://example.com./x⟩ ⟨https://example.com⟩: ⟨https://example.com/⟩?', '⟨http://[::1]:3000/a⟩ ⟨http://127.0.0.1⟩を', '⟨https://a.example/a%20(b)?c[]=d#e⟩.',
-    '⟨https://example.com/a⟩\u200bb', '⟨https://example.com/a⟩\u115fb', '⟨https://example⟩\u034f.com',
+    '⟨https://example.com/a⟩\u200bb', '⟨https://example.com/a⟩\u115fb', '⟨https://example.com/a⟩\ufff9b', '⟨https://example.com/❤\ufe0f/a⟩', '⟨https://example⟩\u034f.com',
     'https://', 'https://.', 'https:///a.example', 'https://-', 'ftp://a.example', 'https://a.example:99999',
   ]) {
     const text = marked.replace(/[⟨⟩]/g, '');
@@ -146,13 +146,14 @@ test('a link shows the host that it opens, and an address with a user part is no
 });
 
 test('pasted line ends are published as line feeds, and what cannot be is named', () => {
-  assert.equal(tidy(' a\r\nb\rc\vd\fe\x85f\u2028g\n\t'), 'a\nb\nc\nd\ne\nf\u2028g');
-  assert.equal(length('a\r\nb'), 3);
+  assert.equal(tidy(' a\r\nb\rc\vd\fe\x85f\u2028g\ud83d\n\t'), 'a\nb\nc\nd\ne\nf\u2028g\ufffd');
+  assert.deepEqual(['a\r\nb', 'e\u0301', '👩\u200d👧🐦'].map(length), [3, 2, 4]);
   for (const [text, want] of [
     ['a\r\nb\vc\x85d\te', ''],
     ['hello\x07 you', 'It has a control character, U+0007, after “hello”. Take it out to publish.'],
     ['\x00x', 'It has a control character, U+0000. Take it out to publish.'],
-    ['Zürich \x9bx', 'It has a control character, U+009B, after “Zürich”. Take it out to publish.'],
+    ['in Zürich \x9bx', 'It has a control character, U+009B, after “Zürich”. Take it out to publish.'],
+    [`${'x'.repeat(30)}\x07`, `It has a control character, U+0007, after “${'x'.repeat(20)}”. Take it out to publish.`],
     ['a'.repeat(201), 'Too long by 1.'],
     ['🐦'.repeat(200), ''],
     ['\u200b\u3164', 'Write something first.'],

@@ -63,7 +63,7 @@ test('a wrong clock is put right by what answers say, and a right one is left al
   const error = () => Math.abs(now() - truth);
   for (const wrong of [0, 20 * second, -20 * second]) {
     device(wrong);
-    for (const [sentAgo, age, took] of [[0, undefined, 0], [9 * second, undefined, 9 * second], [hour, 3600, 0], [0, 3600, 0], [90 * second, 90, 10]]) {
+    for (const [sentAgo, age, took] of [[0, undefined, 0], [90 * second, undefined, 90 * second], [hour, 3600, 0], [0, 3600, 0], [90 * second, 90, 10]]) {
       answer(sentAgo, age, took);
       assert.equal(now(), truth + wrong, 'a right clock was changed');
     }

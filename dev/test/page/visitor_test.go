@@ -161,6 +161,7 @@ func keys(t *testing.T, s *site) {
 	tab.Keys(kb.Backspace)
 	browser.Eval[bool](tab, `document.activeElement.blur(), true`)
 	tab.Keys("n", chromedp.ModifierCtrl)
+	tab.Keys("n", chromedp.ModifierAlt)
 	press(tab, "?")
 	tab.Wait(`/n\s+Write/.test(document.querySelector('dialog[open]')?.innerText)`)
 	tab.Screenshot("keys")
@@ -171,6 +172,7 @@ func keys(t *testing.T, s *site) {
 	isSignedIn(tab)
 	press(tab, "?")
 	press(tab, "n")
+	tab.Wait(`!document.querySelector('dialog[open]')`)
 	tab.Keys("/", chromedp.ModifierCtrl)
 	tab.Wait(`document.querySelector('dialog[open] input')?.checked === false && !document.activeElement.matches('textarea')`)
 	tab.Do("letters on", toggle)
@@ -195,7 +197,8 @@ func openByTap(t *testing.T, s *site) {
 	wantShown(tab, "tap https://a.example/ here", "another")
 	at := fmt.Sprintf(`location.pathname === '/p/%d'`, id)
 	for _, one := range [][2]string{ // what a browser can do, and what becomes of "Share"
-		{`delete Navigator.prototype.share, navigator.clipboard.writeText = async () => { throw Error('no'); }`, `article.innerText.includes(address)`}, // to copy by hand
+		{`navigator.share = async () => { throw new DOMException('no more', 'AbortError'); }`, `!article.querySelector('.says').innerText`},
+		{`delete navigator.share, delete Navigator.prototype.share, navigator.clipboard.writeText = async () => { throw Error('no'); }`, `article.innerText.includes(address) && (article.querySelector('.says').click(), location.pathname === '/')`}, // to copy by hand
 		{`navigator.clipboard.writeText = async (text) => { window.copied = text; }`, `copied === address && article.innerText.includes('Link copied.')`},
 		{`navigator.share = async ({ url }) => { window.shared = url; }`, `shared === address`},
 	} {

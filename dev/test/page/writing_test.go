@@ -5,11 +5,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp/kb"
+
+	"warble/dev/local/fakeclerk"
 	"warble/dev/testkit/browser"
 )
 
-// tokens is the address that gives session tokens.
-const tokens = "*/__clerk/v1/client/sessions/*/tokens*"
+// sessions begins the paths of what ClerkJS asks about sessions; tokens are the addresses of their tokens.
+const (
+	sessions = fakeclerk.Prefix + "/v1/client/sessions/"
+	tokens   = "*" + sessions + "*/tokens*"
+)
 
 // signOut signs out through ClerkJS.
 func signOut(tab *browser.Tab) {
@@ -59,14 +65,18 @@ func anotherTextCameBack(t *testing.T, s *site) {
 }
 
 func waitEndsWithSession(t *testing.T, s *site) {
-	tab := s.as(t, "ada")
+	tab := s.as(t, "ada", func(tab *browser.Tab) { // its waits last until they are let go of
+		tab.AddScript(`{ const { setTimeout } = window; let held = [];
+			window.setTimeout = (act, after, ...rest) => (after >= 20_000 && after <= 21_000 ? held.push(act) : setTimeout(act, after, ...rest));
+			window.letGo = () => held.splice(0).forEach((act) => act()); }`)
+	})
 	token := make(chan struct{})
 	var want []string
 	for i, wait := range []struct {
 		begin, end func()
 	}{
-		{func() { tab.Intercept(posts, on("POST", 1, problem(429, "2"))) },
-			func() { browser.Eval[bool](tab, `new Promise((done) => setTimeout(done, 3000, true))`) }}, // after the page's own
+		{func() { tab.Intercept(posts, on("POST", 1, problem(429, "20"))) },
+			func() { browser.Eval[bool](tab, `letGo(), true`) }},
 		{func() {
 			tab.Intercept(tokens, on("POST", 1, browser.Outcome{Until: token})) // Grace's own come at once
 			browser.Eval[bool](tab, `Clerk.session.clearCache(), true`)
@@ -95,6 +105,12 @@ func waitEndsWithSession(t *testing.T, s *site) {
 		published(tab, hers)
 		want = append([]string{hers}, want...)
 	}
+	// ClerkJS may know of it before it tells.
+	browser.Eval[bool](tab, `Object.defineProperty(Clerk, 'user', { value: null, configurable: true }), true`)
+	write(tab, "Ada's words, too late")
+	tab.Press("form", "Publish")
+	tab.Text("You are signed out.")
+	s.wantStored(t, want...)
 	var wrong []string
 	if err := s.db.Select(&wrong, "SELECT content FROM posts WHERE (content LIKE 'Ada%') <> (user_id = ?)", ada); err != nil || len(wrong) > 0 {
 		t.Errorf("published by another person: %q, %v", wrong, err)
@@ -112,7 +128,9 @@ func formsEndWithSession(t *testing.T, s *site) {
 	if browser.Eval[bool](tab, `document.body.innerHTML.includes("Ada's change")`) {
 		t.Error("Grace finds what Ada was writing")
 	}
+	tab.Fail("*/api/posts/*", problem(503, "")) // which does not say that the post is gone
 	signInAgain(tab, "ada")
+	tab.StopIntercepting()
 	tab.Press(newest, "Edit")
 	tab.Wait(`document.querySelector('article textarea').value === "Ada's change"`)
 	tab.Press(newest, "Cancel")
@@ -151,7 +169,10 @@ func editOfDeleted(t *testing.T, s *site) {
 		isSignedIn(tab)
 		tab.Press(newest, "Edit")
 		tab.Fill("article textarea", text)
+		news := s.insert(t, grace, "news", 0)
 		s.db.MustExec("DELETE FROM posts WHERE id = ?", id)
+		tab.Wait(visibleButton("1 new post")) // the page knows, and the form stays
+		s.db.MustExec("DELETE FROM posts WHERE id = ?", news)
 		if i == 0 {
 			tab.Press(newest, "Save")
 			tab.Text("Your text is a draft now.")
@@ -163,12 +184,14 @@ func editOfDeleted(t *testing.T, s *site) {
 		tab.Press("form", "Publish")
 		published(tab, text)
 		s.wantStored(t, text)
+		tab.Press(newest, "Edit")
+		tab.Fill("article textarea", "goes with its post")
+		tab.Keys(kb.Escape)
 		remove(tab)
 		s.wantStored(t)
+		tab.Wait(deletionKnown)
 	}
-	if browser.Eval[bool](tab, `Object.keys(localStorage).some((name) => /^warble.(draft|edit)/.test(name))`) {
-		t.Error("a text is left in storage")
-	}
+	tab.Wait(`!Object.keys(localStorage).some((name) => name.startsWith('warble.draft'))`)
 }
 
 func toldToWait(t *testing.T, s *site) {
@@ -194,9 +217,15 @@ func toldToWait(t *testing.T, s *site) {
 		tab.Wait(draft + ` === ` + browser.Quote("after "+retryAfter))
 		wantShown(tab, "in the end")
 	}
-	tab.Intercept(posts, on("POST", 1, problem(401, "")))
-	tab.Press("form", "Send again")
-	tab.Wait(draft + ` === ''`)
+	for refusals := 2; refusals > 0; refusals-- { // of the renewed token too, then of the old one alone
+		given := len(tab.Requests("POST", sessions))
+		tab.Intercept(posts, on("POST", refusals, problem(401, "")))
+		tab.Press("form", "Send again")
+		tab.Text(map[int]string{2: "No.", 1: "Published."}[refusals])
+		if len(tab.Requests("POST", sessions)) == given {
+			t.Error("a refused token is sent again")
+		}
+	}
 	tab.NoText("Published.")
 	signOut(tab)
 	tab.Text("You are signed out.")
