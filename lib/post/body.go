@@ -87,11 +87,11 @@ func parseBody(body []byte) (string, error) {
 	return content, nil
 }
 
-// hasLoneSurrogate tells whether a JSON string has a \u escape of half a
-// character without the other half.
+// hasLoneSurrogate tells whether a JSON string, in its quotes, has a \u escape of
+// half a character without the other half.
 func hasLoneSurrogate(raw []byte) bool {
 	escape := func(i int) (r rune) { // the surrogate escaped at i, or 0
-		if i+6 <= len(raw) && raw[i] == '\\' && raw[i+1] == 'u' {
+		if raw[i] == '\\' && raw[i+1] == 'u' {
 			if n, err := strconv.ParseUint(string(raw[i+2:i+6]), 16, 16); err == nil && utf16.IsSurrogate(rune(n)) {
 				return rune(n)
 			}

@@ -291,6 +291,25 @@ func TestTimesHaveMillisecondsAndUTCInEveryAnswer(t *testing.T) {
 	}
 }
 
+// Clerk may not say who wrote a post, or not have all of it.
+func TestAPostWithoutAProfileStillHasANameAndAPicture(t *testing.T) {
+	const own, clerks = "https://warble.example/og.png", "https://img.clerk.com/ada"
+	for _, test := range []struct {
+		author      *Author
+		name, image string
+	}{
+		{nil, "Somebody", own},
+		{&Author{}, "Somebody", own},
+		{&Author{Username: "ada"}, "ada", own},
+		{&Author{Name: "Ada", Username: "ada", ImageURL: clerks}, "Ada", clerks},
+	} {
+		p := Post{Author: test.author}
+		if name, image := p.AuthorName(), p.AuthorImage("https://warble.example"); name != test.name || image != test.image {
+			t.Errorf("%+v: %s, %s; want %s, %s", test.author, name, image, test.name, test.image)
+		}
+	}
+}
+
 func TestIdempotencyKeyIsTakenBareOrQuoted(t *testing.T) {
 	long := strings.Repeat("k", 128)
 	for _, test := range []struct {

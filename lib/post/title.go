@@ -29,11 +29,11 @@ func excerpt(text string, n int) string {
 		}
 	}
 	end := n
-	for end > 0 && joined(line, end) {
+	for joined(line, end) {
 		end--
 	}
 	if end == 0 {
-		for end = n; end < len(line) && joined(line, end); end++ {
+		for end = n; joined(line, end); end++ {
 		}
 		if end == len(line) {
 			return string(line)
@@ -42,9 +42,10 @@ func excerpt(text string, n int) string {
 	return string(line[:end]) + "…"
 }
 
-// joined tells whether readers may see line[at-1] and line[at] as one character.
-// It holds for all that Unicode's grapheme clusters (UAX #29) join. Where its
-// tables are not in package unicode, it holds for more.
+// joined tells whether readers may see line[at-1] and line[at] as one character; at
+// either end of the line they do not. It holds for all that Unicode's grapheme
+// clusters (UAX #29) join. Where its tables are not in package unicode, it holds for
+// more.
 func joined(line []rune, at int) bool {
 	if at <= 0 || at >= len(line) {
 		return false
@@ -79,7 +80,7 @@ const linkers = "\u094d\u09cd\u0acd\u0b4d\u0c4d\u0d4d\u1039\u17d2\u1a60\u1bab\ua
 const prefixes = "\u0d4e\U000111c2\U000111c3\U0001193f\U00011941\U00011a3a\U00011a84\U00011a85\U00011a86\U00011a87\U00011a88\U00011a89\U00011d46\U00011f02"
 
 // isLeading tells whether r is a consonant that begins a Korean syllable.
-func isLeading(r rune) bool { return r >= 0x1100 && r <= 0x115F || r >= 0xA960 && r <= 0xA97F }
+func isLeading(r rune) bool { return r >= 0x1100 && r <= 0x115F || r >= 0xA960 && r <= 0xA97C }
 
 // isFollowing tells whether r is a vowel or a consonant after it.
-func isFollowing(r rune) bool { return r >= 0x1160 && r <= 0x11FF || r >= 0xD7B0 && r <= 0xD7FF }
+func isFollowing(r rune) bool { return r >= 0x1160 && r <= 0x11FF || r >= 0xD7B0 && r <= 0xD7FB }

@@ -22,6 +22,7 @@ import (
 	"github.com/clerk/clerk-sdk-go/v2"
 	"github.com/clerk/clerk-sdk-go/v2/jwks"
 
+	"warble/lib/handler"
 	"warble/lib/problem"
 )
 
@@ -522,6 +523,9 @@ func TestRotatedKeysAreTakenAndWithdrawnOnesDropped(t *testing.T) {
 }
 
 func TestOutageOfClerkRefusesNobodyWhoseKeyIsKnown(t *testing.T) {
+	if fetchTimeout <= 0 || fetchTimeout >= handler.Deadline {
+		t.Errorf("a fetch may take %v; want it to leave some of a request's %v", fetchTimeout, handler.Deadline)
+	}
 	api := startClerkAPI(t)
 	i, clock := withKeySet(t, api)
 	token := func() string { return "Bearer " + sign(ourKey, "ins_1", claims(nil)) }

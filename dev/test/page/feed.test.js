@@ -72,12 +72,13 @@ class Server {
 let server = new Server();
 /** Requests without an answer. */
 let asked = [];
+let requests = 0; // so far
 
 const kept = new Map();
 Object.assign(globalThis, {
   window: globalThis,
   sessionStorage: { getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => kept.set(name, value), removeItem: (name) => kept.delete(name) },
-  fetch: (path) => new Promise((done, fail) => asked.push({ path, at: now, answer: server.answer(path, server.stored), done, fail })),
+  fetch: (path) => new Promise((done, fail) => ++requests && asked.push({ path, at: now, answer: server.answer(path, server.stored), done, fail })),
 });
 Object.defineProperty(globalThis, 'navigator', { value: { onLine: true }, configurable: true });
 AbortSignal.timeout = () => undefined; // the test loses what is late
@@ -325,6 +326,7 @@ class Reader {
     }
     const newest = [...this.feed.waiting, ...this.feed.stored()].sort(newestFirst)[0];
     if (newest || !this.feed.next) assert.deepEqual(newest, wanted[0], 'the newest post is neither shown nor behind a button');
+    assert.equal(this.feed.shown.length, this.feed.stored().length, 'what is published is still on its way');
     for (let i = 0; this.feed.waiting.length || this.feed.next; i++) {
       assert(i < 500, 'older posts have no end');
       if (this.feed.waiting.length) this.pressNew();
@@ -380,22 +382,64 @@ test('a post of an earlier time than all that are shown can be reached, when it 
   await reader.reach();
 });
 
-test('one\'s own post stands over answers from before it, and below what one wrote on another device', async () => {
+test('a reader who comes back after a thousand posts asks for two pages, and begins again with the newest', async () => {
   begin();
-  const { id } = server.add(me, 0);
-  remember(server.edit(id, 'as it was published'), true);
-  remember(server.edit(id, 'edited here'));
+  for (let n = 0; n < 3; n++) server.add(others[0], 0);
   const reader = new Reader({ kind: 'all', id: '' });
-  for (const text of ['edited here', 'edited elsewhere']) {
-    reader.mine.set(id, text);
+  reader.look();
+  await reader.calm();
+  now += 1000;
+  for (let n = 0; n < 1000; n++) server.add(others[0], 0);
+  requests = 0;
+  reader.look();
+  await reader.calm();
+  assert.equal(requests, 2);
+  reader.pressNew();
+  await reader.calm();
+  assert.deepEqual(reader.feed.stored(), server.stored.slice(0, 3));
+});
+
+test('an edit that is open stays when its post is deleted elsewhere, until it is closed', async () => {
+  begin();
+  const { id } = server.add(others[0]);
+  const reader = new Reader({ kind: 'all', id: '' });
+  reader.look();
+  await reader.calm();
+  reader.edited.add(id);
+  server.delete(() => true);
+  for (const left of [[id], []]) {
+    reader.look();
+    await reader.calm();
+    assert.deepEqual(reader.feed.stored().map((post) => post.id), left);
+    reader.edited.clear();
+  }
+});
+
+test('a CDN that answers from before takes none of one\'s own changes away, and hides none of another device\'s', async () => {
+  begin();
+  const before = server.stored;
+  const post = server.add(others[0]);
+  remember(post, true);
+  now += 10_000;
+  const edited = server.edit(post.id, 'edited here');
+  remember(edited);
+  now += 10_000;
+  const again = server.edit(post.id, 'edited on another device');
+  /** What a page that is opened now shows, where the feed is answered with what was stored at some time. */
+  const shows = async (stored) => {
+    const reader = new Reader({ kind: 'all', id: '' });
     reader.look();
     await settled();
-    for (const request of asked) deliver(request, server.answer(request.path, text === 'edited here' ? [] : server.stored));
-    await reader.calm(); // a CDN has nothing of before for an address that is new to it
-    assert.deepEqual(reader.feed.shown.map(({ content }) => content), [text]);
-    now += 1_000;
-    server.edit(id, 'edited elsewhere');
-  }
+    for (const request of asked) if (!request.path.includes('?at=')) deliver(request, server.answer(request.path, stored));
+    await reader.calm();
+    return reader.feed.stored();
+  };
+  now += 39_000; // a CDN answers from before for less than a minute
+  assert.deepEqual(await shows(before), [edited]);
+  assert.deepEqual(await shows([post]), [edited]);
+  assert.deepEqual(await shows([again]), [again]);
+  server.delete(() => true);
+  assert.deepEqual(await shows(before), []);
 });
 
 test('what is as it was is not drawn again, nor called new', async () => {
