@@ -29,7 +29,7 @@ analysis() {
     go vet $tags ./...
     .cache/staticcheck $tags ./...
   )
-  shellcheck -x dev/run/start.sh dev/test/*.sh dev/preview/preview.sh lib/page/*.sh .ci/run
+  shellcheck -x dev/run/start.sh dev/local/fakeclerk/scripts.sh dev/test/*.sh dev/preview/preview.sh lib/page/*.sh .ci/run
   dev/.cache/actionlint .github/workflows/*.yml
 }
 

@@ -183,7 +183,7 @@ func TestFetchRefusesAPackageThatIsNotThePinnedOne(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(bin, "npm"), []byte(npm), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("PATH", bin)
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	if err := FetchScripts(context.Background(), dir); err == nil || !strings.Contains(err.Error(), "not the pinned one") {
 		t.Errorf("FetchScripts of another package: %v; want a refusal", err)
 	}

@@ -2,12 +2,13 @@ package fakeclerk
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"fmt"
+	_ "embed"
+	"errors"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -15,66 +16,28 @@ import (
 // Git ignores it.
 const ScriptsFolder = ".cache/clerk-js"
 
-// A script is one npm package of ClerkJS's. integrity is its tarball's, as npm prints it.
-type script struct{ name, version, integrity string }
-
-var scripts = []script{
-	{"clerk-js", "6.40.0", "sha512-2MnZ/ygvuCmeuqfXQmsxfQaLN/SSJvQbtT2cLXbgr5VKr3KmZFZBVvX977fG3eZ6pprl4J9pO+I2bbe6BvColg=="},
-	{"ui", "1.36.0", "sha512-uI96zYCh5jISLOt1mdpIPy/Y31P0kwFxjUFOxLUwFfTHFmGUcRjbqN6bbb+75tdI2Bz6ARGws3rhspDer+xIfQ=="},
-}
+//go:embed scripts.sh
+var fetchScripts string
 
 // FetchScripts puts the pinned ClerkJS into dir, through npm, unless it is
 // there already. Several may do so at once. Its error has npm's own words when npm fails.
 func FetchScripts(ctx context.Context, dir string) error {
-	for _, s := range scripts {
-		if err := s.fetch(ctx, dir); err != nil {
-			return fmt.Errorf("fetch @clerk/%s %s: %w", s.name, s.version, err)
-		}
+	said, err := exec.CommandContext(ctx, "sh", "-c", fetchScripts, "scripts.sh", dir).CombinedOutput()
+	if err != nil {
+		return errors.New(cmp.Or(string(bytes.TrimSpace(said)), err.Error()))
 	}
 	return nil
 }
 
-func (s script) fetch(ctx context.Context, dir string) error {
-	done := filepath.Join(dir, "npm/@clerk/"+s.name+"@"+s.version) // as in its address
-	if _, err := os.Stat(done); err == nil {
-		return nil // complete: it came by the rename below
-	}
-	if err := os.MkdirAll(filepath.Dir(done), 0o755); err != nil {
-		return err
-	}
-	tmp, err := os.MkdirTemp(dir, ".fetch-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(tmp)
-
-	// npm's own retries keep a machine without network waiting for a minute.
-	npm := exec.CommandContext(ctx, "npm", "pack", "--json", "--ignore-scripts", "--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=1000", "@clerk/"+s.name+"@"+s.version)
-	npm.Dir = tmp
-	said, err := npm.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("npm pack: %w\n%s", err, bytes.TrimSpace(said))
-	} else if !bytes.Contains(said, []byte(s.integrity)) {
-		return fmt.Errorf("the package is not the pinned one, of %s:\n%s", s.integrity, said)
-	}
-	tar := exec.CommandContext(ctx, "tar", "-xzf", "clerk-"+s.name+"-"+s.version+".tgz", "package/dist")
-	tar.Dir = tmp
-	if said, err := tar.CombinedOutput(); err != nil {
-		return fmt.Errorf("unpack: tar: %w\n%s", err, said)
-	}
-	err = os.Rename(filepath.Join(tmp, "package"), done)
-	if _, there := os.Stat(done); there == nil {
-		return nil // also when another process was faster
-	}
-	return err
-}
+// pinned finds the packages, as "ui@1.36.0", and what they are with their major version.
+var pinned = regexp.MustCompile(`\b([a-z-]+@\d+)\.[\d.]+`)
 
 // serveScripts answers /npm/@clerk/<name>@<version>/dist/<file>. The entries are
 // asked for by major version, their chunks by the exact one.
 func serveScripts(folder string) http.HandlerFunc {
 	var exact []string
-	for _, s := range scripts {
-		exact = append(exact, s.name+"@"+s.version[:1]+"/", s.name+"@"+s.version+"/")
+	for _, match := range pinned.FindAllStringSubmatch(fetchScripts, -1) {
+		exact = append(exact, match[1]+"/", match[0]+"/")
 	}
 	version, files := strings.NewReplacer(exact...), http.FileServer(http.Dir(folder))
 	return func(w http.ResponseWriter, r *http.Request) {
