@@ -65,7 +65,8 @@ func StartIn(tb testing.TB, root string, environment map[string]string) *Product
 	port := FreePort()
 	command := exec.Command(Binary(tb), "-race")
 	command.Dir = root
-	command.Env = append(os.Environ(), fmt.Sprint("PORT=", port), "WARBLE_DATA="+tb.TempDir(), "GORACE=atexit_sleep_ms=0")
+	command.Env = append(os.Environ(), fmt.Sprint("PORT=", port), "WARBLE_DATA="+tb.TempDir(), "GORACE=atexit_sleep_ms=0",
+		"TMPDIR="+tb.TempDir()) // one that is killed leaves files there
 	// Set to nothing rather than left out: a developer's .env.local names a
 	// real database and must not be read here.
 	for _, name := range strings.Fields("FRESH DATABASE_URL CLERK_PUBLISHABLE_KEY NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY CLERK_SECRET_KEY " +
