@@ -62,24 +62,10 @@ func numbers(from, to int) []string {
 	return texts
 }
 
-// hidable makes hide work.
-func hidable(tab *browser.Tab) {
-	tab.AddScript(`{
-		let hidden = false;
-		Object.defineProperty(document, 'hidden', { get: () => hidden });
-		Object.defineProperty(document, 'visibilityState', { get: () => hidden ? 'hidden' : 'visible' });
-		window.hide = (now) => {
-			if (hidden === now) return true;
-			hidden = now;
-			return document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
-		};
-	}`)
-}
-
 // hide hides a tab, as another one in front of it does, or shows it again. Without a
 // screen, Chromium takes each tab for visible, so this is the page's view of it.
 func hide(tab *browser.Tab, hidden bool) {
-	browser.Eval[bool](tab, fmt.Sprintf(`hide(%v)`, hidden))
+	browser.Eval[bool](tab, fmt.Sprintf(`Object.defineProperty(document, 'hidden', { value: %v, configurable: true }).dispatchEvent(new Event('visibilitychange'))`, hidden))
 }
 
 // What other devices do.
@@ -92,7 +78,7 @@ const (
 // posts are shown, wait and can be reached, whatever is mixed, is feed.test.js's.
 func newPosts(t *testing.T, s *site) {
 	s.numbered(t, 1, 50)
-	tab := s.visit(t, "/", fast, hidable)
+	tab := s.visit(t, "/", fast)
 	reach(t, tab, numbers(1, 50))
 	const at = `[...document.querySelectorAll('article')].find((a) => a.innerText.includes('post 25'))`
 	const top = at + `.getBoundingClientRect().top`

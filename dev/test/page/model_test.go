@@ -4,17 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
-	"net/url"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/chromedp/cdproto/network"
 
 	"warble/dev/local/fakeclerk"
 	"warble/dev/testkit"
@@ -37,15 +32,9 @@ type model struct {
 	trace  []string
 }
 
-// modelTab is a tab, and what becomes of its next requests to the API.
 type modelTab struct {
 	*browser.Tab
 	name string
-
-	mu      sync.Mutex
-	method  string // of those that meet the fault; "token" for those for a session token
-	times   int
-	outcome browser.Outcome
 }
 
 // modelText is a text that somebody typed. No two are equal.
@@ -173,7 +162,6 @@ func TestPeopleReadAndWriteAtRandomAndNothingIsLost(t *testing.T) {
 		m.tabs = append(m.tabs, one)
 		tab.SpeedUpTimers(20)
 		tab.AddScript(modelScript)
-		tab.Intercept("*", one.decide)
 		tab.Go(m.s.URL)
 	}
 	m.tabs[1].Size(390, 844)
@@ -197,32 +185,6 @@ func TestPeopleReadAndWriteAtRandomAndNothingIsLost(t *testing.T) {
 		m.publishAll(m.tabs[0], username)
 	}
 	t.Logf("%d steps, %d texts typed, %d posts stored at one time or another", steps, len(m.texts), len(m.posts))
-}
-
-// decide plays the fault where it is for a request's method.
-func (tab *modelTab) decide(request *network.Request) browser.Outcome {
-	tab.mu.Lock()
-	defer tab.mu.Unlock()
-	u, err := url.Parse(request.URL)
-	method := request.Method
-	if err == nil && strings.HasSuffix(u.Path, "/tokens") {
-		method = "token"
-	} else if err != nil || !strings.HasPrefix(u.Path, "/api/posts") {
-		return browser.Outcome{}
-	}
-	isOld := method == "GET" && tab.outcome.Status == http.StatusOK // which is the feed's first page
-	if method != tab.method || tab.times == 0 || isOld && u.RequestURI() != "/api/posts" {
-		return browser.Outcome{}
-	}
-	tab.times--
-	return tab.outcome
-}
-
-// fail makes the next requests of a method fail.
-func (tab *modelTab) fail(method string, times int, outcome browser.Outcome) {
-	tab.mu.Lock()
-	defer tab.mu.Unlock()
-	tab.method, tab.times, tab.outcome = method, times, outcome
 }
 
 // note says in the trace what a step did.
@@ -251,50 +213,42 @@ func (m *model) step(i int) {
 	tab := m.tabs[m.random.IntN(len(m.tabs))]
 	n := m.random.IntN(1_000)
 	tab.BringToFront()
+	in := func(script string) func() { // the page, with n
+		return func() { m.note("%v", browser.Eval[any](tab.Tab, fmt.Sprintf(`((n) => (%s) ?? null)(%d)`, script, n))) }
+	}
 	choices := []struct {
 		weight int
 		what   string // it is
-		script string // what is done, in the page, with n; or
 		act    func()
 	}{
-		{14, "types", "", func() { m.type_(tab, `model.field()`) }},
-		{12, "types into a form", "", func() { m.type_(tab, fmt.Sprintf(`model.form(%d)`, n)) }},
-		{26, "publishes", `model.publish()`, nil},
-		{10, "edits", `model.press(model.article(n % 4, 'Edit'), 'Edit')`, nil},
-		{16, "ends an edit", "", func() { m.end(tab, n) }},
-		{6, "deletes", "", func() { m.delete(tab, n) }},
-		{12, "new posts", `model.press(model.place(), 'new post')`, nil},
-		{3, "older posts", `model.press(model.place(), 'Older')`, nil},
-		{10, "scrolls", `(scrollTo(0, n * document.body.scrollHeight / 1000), Math.round(scrollY))`, nil},
-		{6, "goes to a person", `model.follow(model.pick(model.all('article header a'), n))`, nil},
-		{4, "goes to a post", `model.follow(model.pick(model.all('article a[href^="/p/"]'), n))`, nil},
-		{6, "goes home", `model.follow(document.querySelector('header a[href="/"]'))`, nil},
-		{8, "goes back", `navigation.canGoBack && (history.back(), true)`, nil},
-		{4, "goes forward", `navigation.canGoForward && (history.forward(), true)`, nil},
-		{3, "reloads", "", tab.Reload},
-		{14, "signs in or out", "", func() { m.session(tab, n) }},
-		{8, "others write", "", func() { m.arrive(1 + n%4) }},
-		{20, "faults", "", func() { m.fault(tab, n) }},
-		{4, "goes to the end", "", func() { m.calm(); m.reach(tab) }},
-		{10, "waits", `new Promise((done) => setTimeout(done, 2000))`, nil},
+		{14, "types", func() { m.type_(tab, `model.field()`) }},
+		{12, "types into a form", func() { m.type_(tab, fmt.Sprintf(`model.form(%d)`, n)) }},
+		{26, "publishes", in(`model.publish()`)},
+		{10, "edits", in(`model.press(model.article(n % 4, 'Edit'), 'Edit')`)},
+		{16, "ends an edit", func() { m.end(tab, n) }},
+		{6, "deletes", func() { m.delete(tab, n) }},
+		{12, "new posts", in(`model.press(model.place(), 'new post')`)},
+		{3, "older posts", in(`model.press(model.place(), 'Older')`)},
+		{10, "scrolls", in(`(scrollTo(0, n * document.body.scrollHeight / 1000), Math.round(scrollY))`)},
+		{6, "goes to a person", in(`model.follow(model.pick(model.all('article header a'), n))`)},
+		{4, "goes to a post", in(`model.follow(model.pick(model.all('article a[href^="/p/"]'), n))`)},
+		{6, "goes home", in(`model.follow(document.querySelector('header a[href="/"]'))`)},
+		{8, "goes back", in(`navigation.canGoBack && (history.back(), true)`)},
+		{4, "goes forward", in(`navigation.canGoForward && (history.forward(), true)`)},
+		{3, "reloads", tab.Reload},
+		{14, "signs in or out", func() { m.session(tab, n) }},
+		{8, "others write", func() { m.arrive(1 + n%4) }},
+		{20, "faults", func() { m.fault(tab, n) }},
+		{4, "goes to the end", func() { m.calm(); m.reach(tab) }},
+		{10, "waits", in(`new Promise((done) => setTimeout(done, 2000))`)},
 	}
-	sum := 0
-	for _, one := range choices {
-		sum += one.weight
+	var urn []int
+	for choice, one := range choices {
+		urn = append(urn, slices.Repeat([]int{choice}, one.weight)...)
 	}
-	roll := m.random.IntN(sum)
-	for _, one := range choices {
-		if roll -= one.weight; roll >= 0 {
-			continue
-		}
-		m.note("-- step %d, %s: %s", i, tab.name, one.what)
-		if one.act != nil {
-			one.act()
-		} else {
-			m.note("%v", browser.Eval[any](tab.Tab, fmt.Sprintf(`((n) => (%s) ?? null)(%d)`, one.script, n)))
-		}
-		return
-	}
+	one := choices[urn[m.random.IntN(len(urn))]]
+	m.note("-- step %d, %s: %s", i, tab.name, one.what)
+	one.act()
 }
 
 // type_ puts a new text into a field: the composer's, or that of an edit.
@@ -333,20 +287,16 @@ func (m *model) end(tab *modelTab, n int) {
 
 func (m *model) delete(tab *modelTab, n int) {
 	id := run[int64](m, tab, "asks to delete", `model.ask(model.article(%d, 'Delete'))`, n)
-	if id != 0 {
-		m.goes(id) // before it happens
-		run[bool](m, tab, "deletes", `model.press(document.querySelector('dialog[open]'), 'Delete')`)
+	if id == 0 {
+		return
 	}
-}
-
-// goes notes that a post may be deleted from now on.
-func (m *model) goes(id int64) {
-	m.posts[id].mayGo = true
+	m.posts[id].mayGo = true // before it happens
 	for _, text := range m.texts {
 		if text.post == id {
 			text.over = true
 		}
 	}
+	run[bool](m, tab, "deletes", `model.press(document.querySelector('dialog[open]'), 'Delete')`)
 }
 
 // session signs out, or in as one of the two.
@@ -380,26 +330,27 @@ func (m *model) arrive(count int) {
 
 // fault makes requests of a tab fail that are still to come.
 func (m *model) fault(tab *modelTab, n int) {
-	method := []string{"POST", "POST", "POST", "PATCH", "DELETE", "GET", "token", "old"}[n%8]
+	method, address := []string{"POST", "POST", "POST", "PATCH", "DELETE", "GET", "token", "old"}[n%8], reads
 	outcome := []browser.Outcome{
 		{Lose: true}, {Lose: true}, {Lose: true}, {Block: true}, {Delay: 200 * time.Millisecond}, problem(429, "1"), problem(503, "1"),
 		problem(401, ""),
 		{Status: 502, Header: map[string]string{"Content-Type": "text/html"}, Body: `<h1>Bad Gateway</h1>`},
 	}[n/8%9]
+	m.note("%s ends with %d, lost %v, blocked %v", method, outcome.Status, outcome.Lose, outcome.Block)
 	switch method {
 	case "token":
 		browser.Eval[bool](tab.Tab, `(window.Clerk?.session?.clearCache(), true)`)
+		method, address = "POST", tokens
 	case "old": // a CDN's
-		method, outcome = "GET", answer(m.old)
+		method, address, outcome = "GET", posts, answer(m.old)
 	}
-	m.note("%s ends with %d, lost %v, blocked %v", method, outcome.Status, outcome.Lose, outcome.Block)
-	tab.fail(method, 1+n/72%3, outcome)
+	tab.Intercept(address, on(method, 1+n/72%3, outcome))
 }
 
 // calm ends all faults, and keeps the feed as it is now, for later.
 func (m *model) calm() {
 	for _, tab := range m.tabs {
-		tab.fail("", 0, browser.Outcome{})
+		tab.StopIntercepting()
 	}
 	m.old = browser.Eval[string](m.tabs[0].Tab, `fetch('/api/posts').then((answer) => answer.text())`)
 }

@@ -312,6 +312,7 @@ func byKeyboard(t *testing.T, s *site) {
 	tab.Keys(kb.Tab, chromedp.ModifierShift) // and on from there
 	tab.Wait(`document.activeElement !== document.body`)
 	tab.PressInUserMenu(browser.SignOut) // whose keys are Clerk's
+	tab.Wait(`Clerk.session === null`)   // undefined means that ClerkJS is not ready yet
 	tab.Press("header", "Sign in")
 	tab.Do("signed out", chromedp.WaitVisible(browser.Identifier))
 }

@@ -14,7 +14,7 @@ import (
 // sessions begins the paths of what ClerkJS asks about sessions; tokens are the addresses of their tokens.
 const (
 	sessions = fakeclerk.Prefix + "/v1/client/sessions/"
-	tokens   = "*" + sessions + "*/tokens*"
+	tokens   = "*/v1/client/sessions/*/tokens*"
 )
 
 // signOut signs out through ClerkJS.
