@@ -576,10 +576,11 @@ func TestATokenIsGoodUntilItExpiresHoweverOftenItIsSent(t *testing.T) {
 			t.Fatalf("user %q, %v after %v; want it good, and then not", userID, err, time.Since(begun))
 		}
 	}
-	for n := range 3 * maxTokens { // and they are not kept for ever
-		i.cache.add(string(rune(n+1)), session{user: User{ID: "user_2"}, expires: time.Now().Add(time.Minute)})
-		if len(i.cache.tokens) > maxTokens {
-			t.Fatalf("%d tokens kept; want %d at most", len(i.cache.tokens), maxTokens)
+	var cache tokenCache
+	for n := range 3 * maxTokens { // and as many as there is room for are kept
+		cache.add(string(rune(n+1)), session{})
+		if want := n%maxTokens + 1; len(cache.tokens) != want {
+			t.Fatalf("after %d tokens %d are kept; want %d", n+1, len(cache.tokens), want)
 		}
 	}
 }
