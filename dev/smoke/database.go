@@ -47,7 +47,7 @@ func (s *smoke) database(ctx context.Context) {
 		s.find(fmt.Sprintf("Connecting to %s: %v", config.Addr, err), noConnection(err))
 		return
 	}
-	s.checkRights(ctx, db, strings.Contains(version, "Vitess"))
+	s.checkRights(ctx, db, version)
 
 	least := time.Duration(math.MaxInt64)
 	for range 7 {
@@ -94,9 +94,10 @@ func (s *smoke) checkSchema(ctx context.Context, db *sqlx.Conn) {
 // enough is what the functions may do. USAGE is the right to connect.
 var enough = regexp.MustCompile(`^(USAGE ON .*|((SELECT|INSERT|UPDATE|DELETE)(, )?)+ ON [^*].*)$`)
 
-// checkRights reports rights that the functions do not need.
-func (s *smoke) checkRights(ctx context.Context, db *sqlx.Conn, vitess bool) {
-	if vitess {
+// checkRights reports rights that the functions do not need. The version is the server's,
+// such as "8.4.6-Vitess".
+func (s *smoke) checkRights(ctx context.Context, db *sqlx.Conn, version string) {
+	if strings.Contains(strings.ToLower(version), "vitess") {
 		// SHOW GRANTS there tells of Vitess's own user. What a password may do shows
 		// when it tries: to change a table that is not there changes nothing.
 		_, err := db.ExecContext(ctx, "ALTER TABLE smoke_no_such_table COMMENT ''")

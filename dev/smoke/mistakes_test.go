@@ -106,6 +106,7 @@ func (w *world) rows(t *testing.T) []row {
 		{name: "a proxy that makes text of JSON", front: on("GET /api/", header("Content-Type", "text/plain")), finds: found{"GET /api/posts?limit=99 = 200": otherAPI}},
 		{name: "a proxy that takes a header of vercel.json away", front: header("Content-Security-Policy", ""),
 			finds: found{`has Content-Security-Policy ""`: otherHeaders}},
+		{name: "a proxy that leads elsewhere", front: on("/index.html", header("Location", "/home")), finds: found{`has Location "/home"`: otherHeaders}},
 		{name: "a proxy that takes a function's header away", front: header("Allow", ""), finds: found{"PUT /api/posts = 405": rewritten}},
 		{name: "a proxy that counts requests itself", front: header("X-Vercel-Id", "cdg1::iad1::1"), finds: found{`X-Vercel-Id "cdg1::iad1::1"`: rewritten}},
 		{name: "a proxy that changes ETags", front: header("ETag", `"changed"`), finds: found{"GET / again with its ETag = 200, where 304 is promised": changedETag}},
