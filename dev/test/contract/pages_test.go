@@ -20,15 +20,8 @@ import (
 func TestPeopleDeleteAllTheirPostsInPiecesAndNobodyElses(t *testing.T) {
 	t.Parallel()
 	a := open(t, teston.Start(t), nil)
-	const posts = 1003
-	var args []any
-	at := time.Now().UTC().Truncate(time.Millisecond)
-	for i := range posts {
-		args = append(args, ada, fmt.Sprint(i), at, at)
-	}
-	values := strings.TrimSuffix(strings.Repeat("(?, ?, ?, ?),", posts), ",")
-	if _, err := a.db.Exec("INSERT INTO posts (user_id, content, created_at, updated_at) VALUES "+values, args...); err != nil {
-		t.Fatal(err)
+	for i := range 1003 {
+		testkit.InsertPost(t, a.db, ada, fmt.Sprint(i), time.Now())
 	}
 	kept := a.Publish(grace, "mine")
 	for _, want := range []string{`{"deleted":1000,"more":true}`, `{"deleted":3,"more":false}`, `{"deleted":0,"more":false}`} {
@@ -53,26 +46,17 @@ func servesAtom(t *testing.T, a *api) {
 		return feed
 	}
 	read("/feed.xml", 0)
-	const hostile = "<script>alert(1)</script> & ]]> \"quoted\" \uffff\n\nsecond paragraph"
-	post := a.Publish(ada, hostile)
+	post := a.Publish(ada, "<hello>\uffff") // XML has no U+FFFF; root tests have the rest that is hostile
 	for i := range 20 {
 		testkit.InsertPost(t, a.db, grace, fmt.Sprint("older ", i), time.Now().Add(-time.Duration(i+1)*time.Hour))
 	}
 	feed := read("/feed.xml", 20)
 	newest := feed.Entries[0]
-	const want = "&lt;script&gt;alert(1)&lt;/script&gt; &amp; ]]&gt; &#34;quoted&#34; \ufffd<br><br>second paragraph" // XML has no U+FFFF
-	if newest.Content == nil || newest.Content.Type != "html" || newest.Content.Value != want || newest.Authors[0].Name != "Ada Lovelace" || newest.Published != post.CreatedAt || newest.Updated != post.UpdatedAt {
+	if newest.Content == nil || newest.Content.Type != "html" || newest.Content.Value != "&lt;hello&gt;\ufffd" || newest.Authors[0].Name != "Ada Lovelace" || newest.Published != post.CreatedAt || newest.Updated != post.UpdatedAt {
 		t.Errorf("the newest entry is %+v", newest)
 	}
 	if newest.Links[0].Href != fmt.Sprintf("%s/p/%v", a.URL, post.ID) {
 		t.Errorf("the newest entry leads to %s", newest.Links[0].Href)
-	}
-	var ids []string
-	for _, entry := range feed.Entries {
-		ids = append(ids, entry.ID)
-	}
-	if slices.Sort(ids); len(slices.Compact(ids)) != 20 {
-		t.Errorf("entries share ids: %q", ids)
 	}
 
 	a.Must(200, ada, "PATCH", post.Path(), testkit.Content("changed"))
