@@ -84,9 +84,6 @@ func editing(t *testing.T, s *site) {
 	tab.Text("Post deleted.") // for those who do not see it go
 	tab.Wait(`document.activeElement === document.querySelector('` + newest + `')`)
 	s.wantStored(t, "older", "somebody else's")
-	if mine := browser.Eval[int](tab, `[...document.querySelectorAll('article')].filter((a) => [...a.querySelectorAll('button')].some((b) => b.innerText === 'Edit' && b.checkVisibility())).length`); mine != 1 {
-		t.Errorf("%d posts can be edited; want one's own", mine)
-	}
 }
 
 // endsElsewhere has what somebody begins wait for its answer until they are in another place. Nothing can be read

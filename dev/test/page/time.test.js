@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
-import { exactly, fromNow, now, relative, setClock } from '../../../public/js/time.js';
+import { fromNow, now, relative, setClock } from '../../../public/js/time.js';
 import { randomFrom } from './random.js';
 
 const second = 1000;
@@ -52,7 +52,6 @@ test('a time is told in words, and from a week on as a date', () => {
     assert.equal(relative(new Date(at - before).toISOString(), at), want);
   }
   assert.deepEqual([1, 1.2, 90, 91, 600].map(fromNow), ['in 1 second', 'in 2 seconds', 'in 90 seconds', 'in 2 minutes', 'in 10 minutes']);
-  assert.match(exactly('2026-11-25T12:00:00Z'), /2026/);
 });
 
 test('a wrong clock is put right by what answers say, and a right one is left alone by caches and slow networks', () => {

@@ -227,6 +227,7 @@ func toldToWait(t *testing.T, s *site) {
 		}
 	}
 	tab.NoText("Published.")
+	tab.Wait(buttonsOf("form") + ` === 'Publish'`)
 	signOut(tab)
 	tab.Text("You are signed out.")
 	tab.Wait(`!document.querySelector('aside').checkVisibility()`) // with the words, what is around them
