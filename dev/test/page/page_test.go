@@ -152,23 +152,26 @@ func (s *site) as(t *testing.T, username string, prepare ...func(*browser.Tab)) 
 	return tab
 }
 
-// signIn signs in through ClerkJS, without its modal: that takes seconds, and
-// some of the tests do use it.
+// signingIn is an expression: who is signed in after a person has signed in where nobody was, through
+// ClerkJS and without its modal. That takes seconds, and some of the tests do use it.
+func signingIn(username string) string {
+	return fmt.Sprintf(`(async () => {
+		try {
+			if (!Clerk.user) {
+				const { createdSessionId } = await Clerk.client.signIn.create({ strategy: 'password', identifier: %q, password: %q });
+				await Clerk.setActive({ session: createdSessionId });
+			}
+		} catch (error) {
+			if (error.errors?.[0]?.code !== 'session_exists') throw error;
+		}
+		return Clerk.user?.username ?? '';
+	})()`, username, fakeclerk.Password)
+}
+
 func signIn(tab *browser.Tab, username string) {
 	for range 5 {
 		tab.Wait(`window.Clerk?.loaded`)
-		is := browser.Eval[string](tab, fmt.Sprintf(`(async () => {
-			try {
-				if (!Clerk.user) {
-					const { createdSessionId } = await Clerk.client.signIn.create({ strategy: 'password', identifier: %q, password: %q });
-					await Clerk.setActive({ session: createdSessionId });
-				}
-			} catch (error) {
-				if (error.errors?.[0]?.code !== 'session_exists') throw error;
-			}
-			return Clerk.user?.username ?? '';
-		})()`, username, fakeclerk.Password))
-		switch is {
+		switch browser.Eval[string](tab, signingIn(username)) {
 		case username:
 			isSignedIn(tab)
 			return
