@@ -51,8 +51,8 @@ const scope = /** @type {any} */ (window);
 let state = 'starting';
 /** Somebody asked to sign in before Clerk was there. */
 let wanted = false;
-/** Clerk's modal was opened, and took the focus. */
-let modalOpened = false;
+/** What had the focus when Clerk's modal was opened. @type {Element | null} */
+let opener = null;
 let loading = false;
 /** @type {number[]} */
 let timers = [];
@@ -194,25 +194,27 @@ function changePerson() {
   } else {
     scope.Clerk.unmountUserButton(account);
   }
-  // Clerk's modal gives the focus back to what had it, but "Sign in" is gone.
-  if (modalOpened) setTimeout(focusAccount, modalTime);
-  modalOpened = false;
+  if (opener) setTimeout(giveFocusBack, modalTime, opener);
+  opener = null;
 }
 
 /**
- * Waits until the modal is gone and the account is drawn, which takes longer on a slow device, and once more: Clerk gives
- * the focus back a moment after the modal is gone, unless something else has it.
+ * Gives the focus back to what had it. It waits until the modal is gone and the account is drawn, which takes longer on a
+ * slow device, and once more: Clerk moves the focus a moment after the modal is gone. "Sign in" is gone then and cannot
+ * have it: the account has it in its place. @param {HTMLElement} to
  */
-function focusAccount(ready = false) {
+function giveFocusBack(to, ready = false) {
   const button = account.querySelector('button');
   const isReady = !me || Boolean(button && !document.querySelector('[aria-modal=true]'));
-  if (!ready || !isReady) setTimeout(focusAccount, modalTime, isReady);
-  else if (document.activeElement === document.body) button?.focus();
+  if (!ready || !isReady) return setTimeout(giveFocusBack, modalTime, to, isReady);
+  for (const element of [to, button]) {
+    if (document.activeElement === document.body) element?.focus();
+  }
 }
 
 /** Opens Clerk's modal as soon as Clerk is there. */
 export function openSignIn() {
-  modalOpened = true;
+  opener = document.activeElement;
   if (state === 'ready') return scope.Clerk.openSignIn({ fallbackRedirectUrl: location.href });
   wanted = true;
   if (state === 'down') tryAgain.click();
