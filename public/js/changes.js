@@ -1,7 +1,7 @@
 // One's own writes: told at once to whatever shows posts, and remembered for as long as a CDN may answer from before
 // them. It writes nothing to the API: own.js and composer.js do, and tell it here.
 
-import { Problem, request } from './api.js';
+import { request } from './api.js';
 import { readStorage, writeStorage } from './storage.js';
 
 /** @typedef {import('./people.js').Author} Author */
@@ -88,7 +88,7 @@ async function stands(id) {
   try {
     await request(`/api/posts/${id}?at=${Date.now()}`);
   } catch (error) {
-    return !(error instanceof Problem && error.status === 404);
+    return error.status !== 404;
   }
   return true;
 }

@@ -27,9 +27,9 @@ export function belongs({ kind, id }, post) {
 export async function readPage({ kind, id }, before = '', limit = 0) {
   if (kind === 'post') {
     try {
-      return page([await request(`/api/posts/${id}`)], '');
+      return page([await request(`/api/posts/${id}`)]);
     } catch (error) {
-      if (error instanceof Problem && error.status === 404) return page([], '');
+      if (error.status === 404) return page([]);
       throw error;
     }
   }
