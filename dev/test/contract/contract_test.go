@@ -181,8 +181,11 @@ func publishesOncePerKey(t *testing.T, a *api) {
 	}
 	a.Publish("user_A", "hello", key...) // two users to Clerk, and to the table's unique keys
 	a.Publish("user_a", "hello", key...)
-	a.Publish(grace, "hello", key...) // the key is the author's own
-	a.Publish(ada, "hello")           // and without one nothing is compared
+	hers := a.Publish(grace, "hello", key...) // the key is the author's own
+	if again := a.Must(200, grace, "POST", "/api/posts", testkit.Content("hello"), key...); again.Post != hers {
+		t.Errorf("Grace's again = %s; want %v", again.Text, hers)
+	}
+	a.Publish(ada, "hello") // and without one nothing is compared
 	a.Publish(ada, "hello")
 	if n := len(a.Call(nobody, "GET", "/api/posts", "").Posts); n != 8 {
 		t.Errorf("%d posts; want 8", n)

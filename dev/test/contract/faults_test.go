@@ -85,8 +85,8 @@ func TestIDsThatRunIntoExistingOnesAreAnOutageAndNameTheSequence(t *testing.T) {
 	if len(server.Shards) == 1 {
 		teston.LeaveOut(t, "ids that run into existing ones: Vitess refuses triggers, and without shards no sequence gives the ids")
 	}
-	a := open(t, server, nil)
-	post := a.Publish(ada, "hello")
+	a := open(t, server, map[string]string{"POST_INTERVAL": "86400"})
+	post := a.Publish(grace, "hello") // who takes no slot of Ada's
 	statement := fmt.Sprint("CREATE TRIGGER stuck BEFORE INSERT ON posts FOR EACH ROW SET NEW.id = ", post.ID)
 	if server.Sharded() { // the sequence is behind by more ids than a request tries before its deadline
 		statement = "INSERT INTO posts (id, user_id, content, created_at, updated_at) VALUES " +
