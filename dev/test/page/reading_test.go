@@ -291,8 +291,7 @@ func places(t *testing.T, s *site) {
 	is(her, "Ada Lovelace · Warble", 1)
 	tab.Wait(`document.querySelector('link[rel="alternate"]').href.endsWith('` + her + `/feed.xml')`) // for feed readers
 	tab.Wait(`document.activeElement === document.querySelector('h1') && document.querySelector('h1').innerText === 'Ada Lovelace'`)
-	tab.Text("@ada")
-	tab.Wait(`document.querySelector('section header img')`)
+	tab.Wait(`document.querySelector('.head img') && document.querySelector('.head .handle').innerText === '@ada'`)
 	click(`article a[href^="/p/"]`)
 	is(its, "Post by Ada Lovelace: by Ada, with a title · Warble", 1)
 	tab.Reload() // as somebody to whom the address was sent
