@@ -99,9 +99,14 @@ page_modules() {
   node --test dev/test/page/*.test.js
 }
 
+# What only checks is compiled without inlining, and with nothing for a debugger: that is
+# a third less for the compiler. GOGC has it collect its garbage less often: a tenth to a
+# sixth less time. All have the same flags, so that what they share is compiled once.
+quick='-gcflags=all=-l -dwarf=false'
+
 go_tool() { # go_tool PACKAGE… of the tools in dev/go.mod
   mkdir -p dev/.cache
-  (cd dev && CGO_ENABLED=0 go build -o .cache/ "$@")
+  (cd dev && CGO_ENABLED=0 GOGC=400 go build "$quick" -o .cache/ "$@")
 }
 
 # For what starts Warble's own processes and databases.
