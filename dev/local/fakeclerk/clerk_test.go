@@ -97,6 +97,9 @@ func (b *jsClient) signIn(identifier string) (session string) {
 func TestSessionsAreOneBrowsersAndEndThere(t *testing.T) {
 	c := start(t, "")
 	b, phone := newJSClient(t, c), newJSClient(t, c)
+	if got := b.want(200, "", "GET /v1/client").Response.ID; got != "" || len(c.Clients) > 0 {
+		t.Errorf("a reader who never signed in has the client %q; Clerk says null, and keeps nothing", got)
+	}
 	b.want(422, "form_identifier_not_found", "POST /v1/client/sign_ins", "identifier", "")
 	b.want(422, "form_password_incorrect", "POST /v1/client/sign_ins", "identifier", "ada", "strategy", "password", "password", "x")
 	b.want(401, "authentication_invalid", "PATCH /v1/me", "first_name", "X")

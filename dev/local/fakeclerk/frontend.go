@@ -73,18 +73,18 @@ func newDevBrowser(*http.Request, *client) (any, *refusal) { return object{"id":
 
 func getEnvironment(*http.Request, *client) (any, *refusal) { return environment, nil }
 
-// withClient finds the browser's client. A browser that has none gets one, and a cookie
-// for it. The page is of our own site in both forms: the same origin in the proxy's,
-// a parent domain of ours when deployed.
+// withClient finds the browser's client. Who signs in or up in a browser that has none
+// gets one, and a cookie for it. The page is of our own site in both forms: the same
+// origin in the proxy's, a parent domain of ours when deployed.
 func (c *Clerk) withClient(answer clientAnswerer) answerer {
 	return func(w http.ResponseWriter, r *http.Request) (any, *refusal) {
 		key := r.Form.Get(devBrowser)
 		for _, cookie := range r.CookiesNamed(clientCookie) {
 			key = cmp.Or(key, cookie.Value)
 		}
-		cl := c.Clients[key]
-		if cl == nil {
-			cl, key = &client{ID: newID("client")}, cmp.Or(key, newID("key"))
+		cl := cmp.Or(c.Clients[key], &client{})
+		if cl.ID == "" && strings.HasPrefix(r.URL.Path, "/v1/client/sign_") {
+			cl.ID, key = newID("client"), cmp.Or(key, newID("key"))
 			http.SetCookie(w, &http.Cookie{Name: clientCookie, Value: key, Path: "/", MaxAge: int(sessionLife.Seconds()),
 				HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil})
 			c.Clients[key] = cl
@@ -102,7 +102,10 @@ func (c *Clerk) wrapped(resource any, cl *client) object {
 	return object{"response": resource, "client": c.showClient(cl)}
 }
 
-func (c *Clerk) showClient(cl *client) object {
+func (c *Clerk) showClient(cl *client) any {
+	if cl.ID == "" {
+		return nil
+	}
 	shown := object{"object": "client", "id": cl.ID, "sessions": []any{}}
 	if cl.Session != nil {
 		shown["sessions"], shown["last_active_session_id"] = []any{c.showSession(cl.Session)}, cl.Session.ID
