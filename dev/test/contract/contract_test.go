@@ -138,12 +138,12 @@ func pagesWhilePostsArrive(t *testing.T, a *api) {
 }
 
 func listsOneAuthor(t *testing.T, a *api) {
-	for i, who := range []string{"user_A", "user_a", "user_A", "user_B", "user_A"} {
+	for i, who := range []string{"user_A", "user_a", "user_A", "user_B", "user_A", "user_A"} {
 		testkit.InsertPost(t, a.db, who, fmt.Sprint(i), time.UnixMilli(1000-int64(i/4)))
 	}
 	got, _ := walk(t, a, "limit=1&userId=user_A")
-	if len(got) != 3 || got[0].Content != "2" || got[1].Content != "0" || got[2].Content != "4" {
-		t.Errorf("posts of user_A: %v; want 2, 0 and 4", got)
+	if len(got) != 4 || got[0].Content != "2" || got[1].Content != "0" || got[2].Content != "5" || got[3].Content != "4" {
+		t.Errorf("posts of user_A: %v; want 2, 0, 5 and 4", got)
 	}
 	if got := a.Call(nobody, "GET", "/api/posts?userId=user_none", ""); got.Status != 200 || got.Text != `{"posts":[]}` {
 		t.Errorf("posts of nobody: %d %s; want an empty list", got.Status, got.Text)
