@@ -14,7 +14,7 @@ import (
 )
 
 // example makes an address of a path in openapi.json.
-var example = strings.NewReplacer("{id}", "42", "{userId}", "user_1")
+var example = strings.NewReplacer("{id}", "42", "{userId}", "user_2aZ9")
 
 // Who reads openapi.json calls what it describes, and reaches the function for it.
 // The function's name is in the operation's.
