@@ -64,6 +64,7 @@ func TestEveryAnswerHasItsSecurityHeaders(t *testing.T) {
 			Headers  map[string]string
 			Continue bool
 		}
+		Functions map[string]struct{ MaxDuration int }
 	}
 	if err := json.Unmarshal(content, &config); err != nil {
 		t.Fatal(err)
@@ -75,11 +76,28 @@ func TestEveryAnswerHasItsSecurityHeaders(t *testing.T) {
 			t.Errorf("vercel.json's first route, for %s, gives %s %q; want %q, for every path", first.Src, name, first.Headers[name], want)
 		}
 	}
+	headers := map[string]map[string]string{}
 	for _, route := range config.Routes {
 		policy := route.Headers["Content-Security-Policy"]
-		if policy != "" && (!strings.HasPrefix(policy, "default-src 'none';") || !strings.Contains(policy, "frame-ancestors 'none'") || strings.Contains(policy, "unsafe-eval") ||
-			strings.Contains(policy, "script-src") && !strings.Contains(policy, "form-action 'self'; base-uri 'none'")) {
+		if policy == "" {
+			continue
+		}
+		headers[route.Src] = route.Headers
+		if !strings.HasPrefix(policy, "default-src 'none';") || !strings.Contains(policy, "frame-ancestors 'none'") || strings.Contains(policy, "unsafe-eval") ||
+			strings.Contains(policy, "script-src") && !strings.Contains(policy, "form-action 'self'; base-uri 'none'") {
 			t.Errorf("the policy of %s is %s", route.Src, policy)
+		}
+	}
+	if policy := headers["^/api(/.*)?$"]["Content-Security-Policy"]; policy != "default-src 'none'; frame-ancestors 'none'" {
+		t.Errorf("the API's policy is %q", policy)
+	}
+	pages := headers["^/(?!api(/|$)).*$"]
+	if pages["Cross-Origin-Opener-Policy"] != "same-origin-allow-popups" || !strings.Contains(pages["Content-Security-Policy"], "frame-src https://challenges.cloudflare.com ") {
+		t.Errorf("the page's headers are %q: Clerk's windows, and its check for robots, do not work", pages)
+	}
+	for name, function := range config.Functions {
+		if function.MaxDuration < 6 {
+			t.Errorf("Vercel stops %s after %d s: its own deadline is 5 s, and its answer then says what to do", name, function.MaxDuration)
 		}
 	}
 }

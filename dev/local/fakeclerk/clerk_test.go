@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/clerk/clerk-sdk-go/v2"
 	clerkjwt "github.com/clerk/clerk-sdk-go/v2/jwt"
@@ -121,6 +122,11 @@ func TestSessionsAreOneBrowsersAndEndThere(t *testing.T) {
 	b.want(401, "authentication_invalid", "POST "+session+"/tokens")
 	phone.want(200, "", "POST "+onPhone+"/tokens")
 	b.signIn("grace") // somebody else, in the same browser
+
+	for _, cl := range c.Clients {
+		cl.Session.Created = time.Now().Add(-sessionLife)
+	}
+	phone.want(401, "authentication_invalid", "POST "+onPhone+"/tokens")
 }
 
 // Otherwise two people could have one name.
