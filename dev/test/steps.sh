@@ -101,7 +101,8 @@ page_modules() {
 
 # What only checks is compiled without inlining, and with nothing for a debugger: that is
 # a third less for the compiler. GOGC has it collect its garbage less often: a tenth to a
-# sixth less time. All have the same flags, so that what they share is compiled once.
+# sixth less time. All have the same flags, and make run has them in start.sh, so that what
+# they share is compiled once.
 quick='-gcflags=all=-l -dwarf=false'
 
 go_tool() { # go_tool PACKAGE… of the tools in dev/go.mod
